@@ -1,0 +1,1 @@
+"""The doors of the booking hub: how the outside gets in."""

@@ -1,0 +1,1 @@
+"""All SQL of the booking hub, and nothing else."""
