@@ -1,0 +1,218 @@
+"""What an operator can set, read once from the environment and never changed."""
+
+import contextlib
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Self, get_args
+from urllib.parse import urlsplit
+
+Environment = Literal["development", "test", "production"]
+ENVIRONMENTS: Mapping[str, Environment] = {env: env for env in get_args(Environment)}
+
+SECRET_BYTES = 32
+PASSWORD_MEMORY_KB = 65_536
+# A secret made of few different characters was typed, not drawn.
+SECRET_VARIETY = 10
+KNOWN_SECRETS = ("change", "default", "development", "example", "password", "placeholder", "your-secret", "your_secret")
+
+ON = frozenset({"on", "true", "yes", "1"})
+OFF = frozenset({"off", "false", "no", "0"})
+
+
+class SettingsRefused(Exception):
+    """The settings do not fit together, and the sentence says which one to change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything an operator can set; an instance that exists is one the hub can run with."""
+
+    data: Path
+    secret: str = field(repr=False)
+    env: Environment = "development"
+    host: str = "127.0.0.1"
+    port: int = 8000
+    public_url: str = "http://localhost:8000"
+    allowed_origins: tuple[str, ...] = ("http://localhost:8000",)
+    trusted_proxies: int = 0
+    rate_limits: bool = True
+    database_url: str | None = field(default=None, repr=False)
+    redis_url: str | None = field(default=None, repr=False)
+    smtp_url: str | None = field(default=None, repr=False)
+    pool_size: int = 10
+    access_minutes: int = 15
+    refresh_days: int = 30
+    password_memory_kb: int = PASSWORD_MEMORY_KB
+    facilitator_signup: bool = True
+    hold_seconds: int = 600
+    hold_cap_seconds: int = 1800
+    holds_per_person: int = 5
+    holds_per_venue: int = 3
+    event_retention_hours: int = 24
+    sample_data: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.secret.encode()) < SECRET_BYTES:
+            raise SettingsRefused(f"HUB_SECRET must be at least {SECRET_BYTES} bytes long.")
+        if self.hold_cap_seconds < self.hold_seconds:
+            raise SettingsRefused("HUB_HOLD_CAP_SECONDS must not be shorter than HUB_HOLD_SECONDS.")
+        if self.production:
+            self._refuse_what_production_must_not_have()
+
+    def _refuse_what_production_must_not_have(self) -> None:
+        typed = self.secret.lower()
+        if len(set(typed)) < SECRET_VARIETY or any(known in typed for known in KNOWN_SECRETS):
+            raise SettingsRefused("HUB_SECRET is a known default; draw a random one for production.")
+        if self.database_url is None:
+            raise SettingsRefused("DATABASE_URL must name a PostgreSQL server: production has no embedded one.")
+        if self.redis_url is None:
+            raise SettingsRefused("REDIS_URL must name a Redis or Valkey server: production has no embedded one.")
+        if self.sample_data:
+            raise SettingsRefused("HUB_SAMPLE_DATA must be off in production: its passwords are public.")
+        if not self.rate_limits:
+            raise SettingsRefused("HUB_RATE_LIMITS must be on in production.")
+        if self.password_memory_kb < PASSWORD_MEMORY_KB:
+            raise SettingsRefused(f"HUB_PASSWORD_MEMORY_KB must be at least {PASSWORD_MEMORY_KB} in production.")
+
+    @property
+    def production(self) -> bool:
+        """Tell whether strangers depend on this hub."""
+        return self.env == "production"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, env_file: Path = Path(".env")) -> Self:
+        """Read the environment, and what it leaves open from a `.env` file."""
+        read = _Reader(read_env_file(env_file) | dict(os.environ if environ is None else environ))
+        env = read.environment()
+        development, production = env == "development", env == "production"
+        data = Path(read.text("HUB_DATA") or "var").expanduser().absolute()
+        port = read.number("HUB_PORT", 8000, 1, 65_535)
+        public_url = read.address("HUB_PUBLIC_URL", ("http", "https")) or f"http://localhost:{port}"
+        secret = read.text("HUB_SECRET")
+        if secret is None and production:
+            raise SettingsRefused("HUB_SECRET must be set in production.")
+        return cls(
+            data=data,
+            secret=secret or kept_secret(data),
+            env=env,
+            # In production a proxy stands in front, usually on another machine or in another container.
+            host=read.text("HUB_HOST") or ("0.0.0.0" if production else "127.0.0.1"),  # noqa: S104
+            port=port,
+            public_url=public_url.rstrip("/"),
+            allowed_origins=read.origins("HUB_ALLOWED_ORIGINS") or _own_origins(public_url, port, production),
+            trusted_proxies=read.number("HUB_TRUSTED_PROXIES", 0, 0, 10),
+            rate_limits=read.switch("HUB_RATE_LIMITS", True),
+            database_url=read.address("DATABASE_URL", ("postgresql", "postgres")),
+            redis_url=read.address("REDIS_URL", ("redis", "rediss", "valkey", "valkeys", "unix")),
+            smtp_url=read.address("SMTP_URL", ("smtp", "smtps")),
+            pool_size=read.number("HUB_POOL_SIZE", 10, 1, 500),
+            access_minutes=read.number("HUB_ACCESS_MINUTES", 15, 1, 1440),
+            refresh_days=read.number("HUB_REFRESH_DAYS", 30, 1, 365),
+            password_memory_kb=read.number("HUB_PASSWORD_MEMORY_KB", PASSWORD_MEMORY_KB, 64, 4_194_304),
+            facilitator_signup=read.switch("HUB_FACILITATOR_SIGNUP", True),
+            hold_seconds=read.number("HUB_HOLD_SECONDS", 600, 1, 86_400),
+            hold_cap_seconds=read.number("HUB_HOLD_CAP_SECONDS", 1800, 1, 604_800),
+            holds_per_person=read.number("HUB_HOLDS_PER_PERSON", 5, 1, 1000),
+            holds_per_venue=read.number("HUB_HOLDS_PER_VENUE", 3, 1, 1000),
+            event_retention_hours=read.number("HUB_EVENT_RETENTION_HOURS", 24, 1, 8760),
+            sample_data=read.switch("HUB_SAMPLE_DATA", development),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Turns the texts of the environment into values, or says in one sentence why not."""
+
+    values: Mapping[str, str]
+
+    def text(self, name: str) -> str | None:
+        return self.values.get(name, "").strip() or None
+
+    def environment(self) -> Environment:
+        given = self.text("HUB_ENV") or "development"
+        if given not in ENVIRONMENTS:
+            raise SettingsRefused(f"HUB_ENV must be one of {', '.join(ENVIRONMENTS)}, not {given!r}.")
+        return ENVIRONMENTS[given]
+
+    def number(self, name: str, default: int, lowest: int, highest: int) -> int:
+        given = self.text(name)
+        if given is None:
+            return default
+        # int() alone would take underscores and the digits of other scripts.
+        if not (given.isascii() and given.isdigit()) or not lowest <= int(given) <= highest:
+            raise SettingsRefused(f"{name} must be a whole number from {lowest} to {highest}, not {given!r}.")
+        return int(given)
+
+    def switch(self, name: str, default: bool) -> bool:
+        given = self.text(name)
+        if given is None:
+            return default
+        if given.lower() not in ON | OFF:
+            raise SettingsRefused(f"{name} must be on or off, not {given!r}.")
+        return given.lower() in ON
+
+    def address(self, name: str, schemes: tuple[str, ...]) -> str | None:
+        given = self.text(name)
+        # The address may hold a password, so the sentence does not repeat it.
+        if given is not None and not given.startswith(tuple(f"{scheme}://" for scheme in schemes)):
+            raise SettingsRefused(f"{name} must start with {' or '.join(f'{scheme}://' for scheme in schemes)}.")
+        return given
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        origins = tuple(origin.rstrip("/") for origin in (self.text(name) or "").replace(",", " ").split())
+        for origin in origins:
+            if origin != _origin(origin) or not origin.startswith(("http://", "https://")):
+                raise SettingsRefused(f"{name} must list origins like https://example.org, not {origin!r}.")
+        return origins
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _own_origins(public_url: str, port: int, production: bool) -> tuple[str, ...]:
+    own = [_origin(public_url)]
+    if not production:
+        own += [f"http://localhost:{port}", f"http://127.0.0.1:{port}"]
+    return tuple(dict.fromkeys(own))
+
+
+def read_env_file(file: Path) -> dict[str, str]:
+    """Read `NAME=value` lines; a file that is not there sets nothing."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    values: dict[str, str] = {}
+    for number, line in enumerate(lines, start=1):
+        stripped = line.strip().removeprefix("export ")
+        if not stripped or stripped.startswith("#"):
+            continue
+        name, equals, value = stripped.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise SettingsRefused(f"Line {number} of {file} must read NAME=value.")
+        value = value.strip()
+        if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+            value = value[1:-1]
+        values[name.strip()] = value
+    return values
+
+
+def kept_secret(data: Path) -> str:
+    """Return this machine's own signing secret, drawn at the first start."""
+    kept = data / "secret"
+    if not kept.exists():
+        data.mkdir(parents=True, exist_ok=True)
+        # A temporary file is readable by its owner only, and a link is made whole or not at all:
+        # the first of two processes wins and both read the same secret.
+        with tempfile.NamedTemporaryFile("w", dir=data) as drawn:
+            drawn.write(secrets.token_urlsafe(48))
+            drawn.flush()
+            with contextlib.suppress(FileExistsError):
+                kept.hardlink_to(drawn.name)
+    return kept.read_text().strip()
