@@ -189,7 +189,7 @@ class Postgres(Server):
         # Nothing runs on the folder any more, so this can only be a dead server's; its number may belong to
         # another program by now, and PostgreSQL would not start.
         (self.folder / "postmaster.pid").unlink(missing_ok=True)
-        settings = POSTGRES_SETTINGS | {"unix_socket_directories": str(self.sockets)}
+        settings = POSTGRES_SETTINGS | {"unix_socket_directories": f'"{self.sockets}"'}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return [str(programs / "postgres"), "-D", str(self.folder), *options], identity
 

@@ -1,0 +1,246 @@
+"""The command line of the hub: `python -m hub --help`."""
+
+import sys
+
+# Before the other imports, which an older Python cannot even read.
+if sys.version_info < (3, 11):  # noqa: UP036
+    sys.exit(f"The booking hub needs Python 3.11 or newer, and this is Python {sys.version.split()[0]}.")
+
+import argparse
+import asyncio
+import errno
+import importlib
+import importlib.util
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hub.settings import Settings, SettingsRefused
+
+EPILOG = """\
+Settings are environment variables, or lines of a .env file: .env.example explains each.
+Without DATABASE_URL and REDIS_URL the hub runs a PostgreSQL and a Valkey of its own under HUB_DATA;
+the other commands then use the servers of a hub that runs on the same data, or start them for as long as they last.
+"""
+
+OWN_PACKAGES = ("handlers", "hub", "storage")
+# No such database, wrong password, no such role, too many connections, disk full, starting up, no right to do it.
+REFUSED_BY_POSTGRES = ("3D000", "28P01", "28000", "53300", "53100", "57P03", "42501")
+REFUSED_BY_REDIS = ("ConnectionError", "TimeoutError", "AuthenticationError", "BusyLoadingError")
+# Stopping these by a signal is how they end.
+ENDLESS = ("seed", "serve", "worker")
+
+Command = Callable[[argparse.Namespace], Awaitable[None]]
+
+
+class CommandRefused(Exception):
+    """The command cannot do what it was asked, and the sentence says why."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe every command and its options."""
+    top = argparse.ArgumentParser(
+        prog="python -m hub",
+        description="The booking hub: stays, slots and sessions that are watched, held and booked live.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, target: Command, summary: str, details: str = "") -> argparse.ArgumentParser:
+        added = commands.add_parser(
+            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}. {details}".strip(), allow_abbrev=False
+        )
+        added.set_defaults(target=target, endless=name in ENDLESS)
+        return added
+
+    serve = command(
+        "serve",
+        _serve,
+        "serve pages, the HTTP API and live events",
+        "Migrates the database first, and loads the sample data once while HUB_SAMPLE_DATA is on. Ctrl-C stops it.",
+    )
+    serve.add_argument("--port", help="listen here instead of on HUB_PORT (8000)")
+    serve.add_argument("--host", help="listen on this address instead of on HUB_HOST")
+    command(
+        "worker",
+        _app("work"),
+        "run what time triggers: expiry, publishing, mail",
+        "Any number may run; each task is done once. A hub in development does this work itself.",
+    )
+    command("migrate", _app("migrate"), "bring the database to the newest schema", "Safe to run twice, and at once.")
+    seed = command(
+        "seed",
+        _seed,
+        "load the sample venues and people",
+        "Loads them once, however often it runs. Their passwords are public, so production refuses them.",
+    )
+    seed.add_argument("--live", action="store_true", help="then hold, book and cancel as sample customers until Ctrl-C")
+    command(
+        "describe",
+        _describe,
+        "write static/api: OpenAPI, AsyncAPI, the endpoint table, TypeScript types",
+        "The files come from the endpoint table and the event registry; a test fails when they are stale.",
+    )
+    importing = command(
+        "import",
+        _import,
+        "replay real bookings through the hub",
+        "Replays them in the order in which they were made, moved by whole weeks into the future, and ends with what "
+        "was accepted, refused, cancelled and unreadable.",
+    )
+    importing.add_argument("kind", choices=["hotel-bookings"], help="what the file holds")
+    importing.add_argument("file", type=Path, metavar="FILE", help="a CSV file, gzipped or not")
+    importing.add_argument("--pool-size", type=_count, default=None, metavar="N", help="rooms of each reserved type")
+    bench = command(
+        "bench",
+        _bench,
+        "measure this machine",
+        "Prints ratios beside a yardstick of the same run, because absolute figures belong to one machine.",
+    )
+    bench.add_argument("what", choices=["holds", "live"], help="holds: beside pgbench; live: events to many watchers")
+    command("torture", _torture, "break things while booking, and check that nothing was lost or sold twice")
+    return top
+
+
+def _count(given: str) -> int:
+    if not (given.isascii() and given.isdigit()) or int(given) < 1:
+        raise argparse.ArgumentTypeError("a whole number from 1")
+    return int(given)
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    given = {"HUB_HOST": getattr(options, "host", None), "HUB_PORT": getattr(options, "port", None)}
+    return Settings.from_env(os.environ | {name: value for name, value in given.items() if value is not None})
+
+
+def _call(module: str, function: str, *arguments: Any, **named: Any) -> Awaitable[None]:
+    """Import what a command needs only when it is asked for."""
+    called: Awaitable[None] = getattr(importlib.import_module(module), function)(*arguments, **named)
+    return called
+
+
+def _app(function: str) -> Command:
+    async def run(options: argparse.Namespace) -> None:
+        await _call("hub.app", function, _settings(options))
+
+    return run
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    settings = _settings(options)
+    try:
+        await _call("hub.app", "serve", settings)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise CommandRefused(
+                f"Port {settings.port} is taken: stop the other program, or choose another with HUB_PORT."
+            ) from error
+        raise
+
+
+async def _seed(options: argparse.Namespace) -> None:
+    settings = _settings(options)
+    if settings.production:
+        raise CommandRefused("Sample data has no place in production: its passwords are public.")
+    await _call("hub.app", "seed", settings, live=options.live)
+
+
+async def _describe(options: argparse.Namespace) -> None:
+    importlib.import_module("handlers.describe").write()
+
+
+async def _import(options: argparse.Namespace) -> None:
+    if not options.file.is_file():
+        raise CommandRefused(f"There is no file {options.file}.")
+    await _call("hub.app", "import_bookings", _settings(options), options.kind, options.file, options)
+
+
+async def _bench(options: argparse.Namespace) -> None:
+    await _call("hub.bench", "run", _settings(options), options.what)
+
+
+async def _torture(options: argparse.Namespace) -> None:
+    if importlib.util.find_spec("hub.torture") is None:
+        raise CommandRefused("The fault runs come with the live-at-scale work; there are none yet.")
+    await _call("hub.torture", "run", _settings(options))
+
+
+async def _until_stopped(work: Awaitable[None]) -> bool:
+    """Await the work, and tell whether it came to its end; a signal cancels it, once."""
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+    stopping = False
+
+    def stop() -> None:
+        # A second Ctrl-C must not interrupt the stopping itself, or servers would be left behind.
+        nonlocal stopping
+        if not stopping:
+            stopping = True
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return False
+    return True
+
+
+def explain(error: BaseException) -> str | None:
+    """Put a known failure into one sentence; an unknown one is a fault of the hub and has none."""
+    from hub.errors import HubError
+    from storage.embedded_server import ServersRefused
+    from storage.migrate import MigrationChanged
+
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(explain, error.exceptions)), None)
+    if isinstance(error, HubError) and error.__cause__ is not None and (cause := explain(error.__cause__)):
+        return cause
+    if isinstance(error, (CommandRefused, HubError, MigrationChanged, ServersRefused, SettingsRefused)):
+        return str(error)
+    if getattr(error, "sqlstate", None) in REFUSED_BY_POSTGRES:
+        return f"PostgreSQL refuses: {error}; see DATABASE_URL."
+    if type(error).__module__ == "redis.exceptions" and type(error).__name__ in REFUSED_BY_REDIS:
+        return f"Redis does not answer: {error}; see REDIS_URL."
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] not in OWN_PACKAGES:
+        return f"The package {error.name} is not installed: start the hub with make run."
+    if isinstance(error, OSError):
+        return _explain_system(error)
+    return None
+
+
+def _explain_system(error: OSError) -> str | None:
+    place = f" ({error.filename})" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk is full{place}: make room and start again; nothing that was acknowledged is lost."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"The system does not allow this{place}: {error.strerror}."
+    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+        return f"There is no such address: {error.strerror}; see HUB_HOST, DATABASE_URL and REDIS_URL."
+    if isinstance(error, ConnectionError):
+        return f"A server cannot be reached: {error}; see DATABASE_URL and REDIS_URL."
+    return None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done or stopped, 1 refused, 130 interrupted."""
+    options = parser().parse_args(arguments)
+    try:
+        import uvloop
+
+        finished = uvloop.run(_until_stopped(options.target(options)))
+    except Exception as error:
+        sentence = explain(error)
+        if sentence is None:
+            raise
+        print(sentence, file=sys.stderr)
+        return 1
+    return 0 if finished or options.endless else 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
