@@ -1,1 +1,1 @@
-"""All SQL of the booking hub, and nothing else."""
+"""All SQL of the hub, and nothing else: one statement a function, literal and typed."""

@@ -1,0 +1,97 @@
+"""@endpoint: one declaration is an HTTP route, a Socket.IO command and their documentation."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import BaseModel
+
+from hub.core import Actor, Hub
+
+EVERYBODY = "everybody"
+SIGNED_IN = "signed_in"
+
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request over either wire: the hub, and who asks."""
+
+    hub: Hub
+    actor: Actor
+    base_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A row of the endpoint table."""
+
+    name: str
+    method: str
+    path: str
+    may: str
+    status: int
+    repeatable: bool
+    tells: tuple[str, ...]
+    over_socket: bool
+    ask: type[BaseModel] | None
+    answer: Any
+    handler: Callable[..., Awaitable[Any]]
+    sentence: str
+    description: str = ""
+    subject: str = ""
+    refusals: tuple[str, ...] = field(default=())
+
+
+TABLE: dict[str, Endpoint] = {}
+
+
+def endpoint(
+    name: str,
+    route: str,
+    *,
+    may: str = SIGNED_IN,
+    status: int = 200,
+    repeatable: bool = False,
+    tells: tuple[str, ...] = (),
+    over_socket: bool = True,
+) -> Callable[[Handler], Handler]:
+    """Put a handler into the table.
+
+    `may` is EVERYBODY, SIGNED_IN or a permission `resource:action`; ownership is judged in the service.
+    `repeatable` endpoints honour an Idempotency-Key; `tells` names the events a call may cause.
+    """
+    method, path = route.split(" ", 1)
+
+    def declare(handler: Handler) -> Handler:
+        if name in TABLE:
+            raise TypeError(f"two endpoints are named {name}")
+        hints = get_type_hints(handler)
+        parameters = list(inspect.signature(handler).parameters)
+        document = inspect.getdoc(handler)
+        if not document:
+            raise TypeError(f"{name} has no docstring; it is the API text")
+        sentence, _, description = document.partition("\n")
+        TABLE[name] = Endpoint(
+            name=name,
+            method=method,
+            path=path,
+            may=may,
+            status=status,
+            repeatable=repeatable,
+            tells=tells,
+            over_socket=over_socket,
+            ask=hints[parameters[1]] if len(parameters) > 1 else None,
+            answer=hints.get("return"),
+            handler=handler,
+            sentence=sentence,
+            description=description.strip(),
+            subject=name.partition(".")[0],
+        )
+        return handler
+
+    return declare

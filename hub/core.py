@@ -1,0 +1,105 @@
+"""Hub and Actor: what every service is handed."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hub import work as unit_of_work
+from hub.batch import MicroBatcher
+from hub.settings import Settings
+from hub.work import Publish, Repeat, Work
+from storage import placing
+from storage.pool import Pool
+from storage.query import Db, value
+from storage.transaction import one_moment, reading, refusing
+
+# Things of the catalogue that a worker remembers; a venue's version tells when one is out of date.
+_REMEMBERED = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks: nobody (a guest), a person with roles and permissions, or the hub itself."""
+
+    user_id: int | None = None
+    roles: frozenset[str] = frozenset()
+    permissions: frozenset[str] = frozenset()
+    rank: int = 0
+    login_id: str | None = None
+    token_expires_at: datetime | None = None
+    address: str = ""
+    device: str = ""
+    repeat: Repeat | None = None
+    is_hub: bool = False
+
+    def may(self, permission: str) -> bool:
+        """Tell whether a role of this person carries `resource:action`, or manages the resource."""
+        resource, _, _ = permission.partition(":")
+        return self.is_hub or permission in self.permissions or f"{resource}:manage" in self.permissions
+
+
+GUEST = Actor()
+THE_HUB = Actor(is_hub=True, rank=1000)
+
+
+class DatabaseClock:
+    """The database's time, carried forward by the monotonic clock: a worker's wall clock may jump as it likes."""
+
+    def __init__(self) -> None:
+        self._anchor = datetime.now(UTC)
+        self._at = time.monotonic()
+
+    async def synchronise(self, db: Db) -> None:
+        """Read the database's clock again."""
+        before = time.monotonic()
+        now: datetime = await value(db, "SELECT clock_timestamp()")
+        self._anchor, self._at = now, (before + time.monotonic()) / 2
+
+    def now(self) -> datetime:
+        """Answer the database's time, in UTC."""
+        return self._anchor + timedelta(seconds=time.monotonic() - self._at)
+
+
+@dataclass
+class Hub:
+    """The running hub: settings, database, clock, and where facts go after commit."""
+
+    settings: Settings
+    pool: Pool
+    publish: Publish
+    clock: DatabaseClock = field(default_factory=DatabaseClock)
+    catalogue: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
+    placing: MicroBatcher[placing.AskBooking, placing.Outcome] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.placing = MicroBatcher(self._place)
+
+    def work(self, actor: Actor) -> AbstractAsyncContextManager[Work]:
+        """Open one unit of work for this actor."""
+        return unit_of_work.work(self.pool, self.publish, actor.repeat)
+
+    def reading(self) -> AbstractAsyncContextManager[Db]:
+        """Lend a connection for reads that need no common moment."""
+        return reading(self.pool)
+
+    def one_moment(self) -> AbstractAsyncContextManager[Db]:
+        """Run reads that must all see the same moment."""
+        return one_moment(self.pool)
+
+    def remember(self, key: Any, thing: Any) -> None:
+        """Keep a thing of the catalogue at hand; the least used is dropped first."""
+        self.catalogue[key] = thing
+        self.catalogue.move_to_end(key)
+        if len(self.catalogue) > _REMEMBERED:
+            self.catalogue.popitem(last=False)
+
+    async def _place(self, asks: Any) -> Any:
+        async with refusing(), reading(self.pool) as db:
+            outcomes, told = await placing.place(db, asks)
+        self.publish(told)
+        return outcomes

@@ -1,0 +1,152 @@
+"""Every refusal: its code, its HTTP status and one sentence a person can act on."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class HubError(Exception):
+    """The hub refuses what was asked."""
+
+    code: ClassVar[str] = "refused"
+    status: ClassVar[int] = 400
+
+    def __init__(self, sentence: str | None = None, *, retry_after: float | None = None, **details: Any) -> None:
+        self.sentence = sentence or (type(self).__doc__ or "").strip().split("\n")[0]
+        self.retry_after = retry_after
+        self.details = details
+        super().__init__(self.sentence)
+
+
+class Malformed(HubError):
+    """The request cannot be read; send one JSON object."""
+
+    code, status = "malformed", 400
+
+
+class Invalid(HubError):
+    """Some fields are not acceptable; each is named with what is wrong."""
+
+    code, status = "invalid", 422
+
+    @classmethod
+    def field(cls, field: str, message: str) -> Invalid:
+        """Refuse one field, named by its dotted path, with a sentence."""
+        return cls(errors=[{"field": field, "message": message}])
+
+
+class Unauthenticated(HubError):
+    """Log in first; no valid access token came with this request."""
+
+    code, status = "unauthenticated", 401
+
+
+class WrongCredentials(HubError):
+    """The e-mail address or the password is wrong."""
+
+    code, status = "wrong_credentials", 401
+
+
+class Forbidden(HubError):
+    """Your role does not allow this; ask the owner or an admin."""
+
+    code, status = "forbidden", 403
+
+
+class NotFound(HubError):
+    """There is no such thing, or it is not yours to see."""
+
+    code, status = "not_found", 404
+
+
+class Conflict(HubError):
+    """This cannot be done as things stand; look again and retry."""
+
+    code, status = "conflict", 409
+
+
+class NotAvailable(Conflict):
+    """What you asked for cannot be had; the reasons say why and the alternatives what can."""
+
+    code = "not_available"
+
+
+class TooManyHolds(Conflict):
+    """You hold as much as one person may; confirm or release a hold first."""
+
+    code = "too_many_holds"
+
+
+class HoldExpired(HubError):
+    """The hold has run out and its place may be gone; hold again."""
+
+    code, status = "hold_expired", 410
+
+
+class WrongState(Conflict):
+    """The booking is not in a state that allows this."""
+
+    code = "wrong_state"
+
+
+class HasBookings(Conflict):
+    """Live bookings stand in the way; cancel or move them first."""
+
+    code = "has_bookings"
+
+
+class AlreadyExists(Conflict):
+    """This already exists; choose another name or number."""
+
+    code = "already_exists"
+
+
+class EmailTaken(Conflict):
+    """An account with this e-mail address exists already; log in instead."""
+
+    code = "email_taken"
+
+
+class InFlight(Conflict):
+    """The same request is being carried out right now; ask again in a moment."""
+
+    code = "in_flight"
+
+
+class KeyReused(HubError):
+    """This Idempotency-Key was used for another request; take a new key."""
+
+    code, status = "idempotency_key_reused", 422
+
+
+class ChangedMeanwhile(HubError):
+    """Somebody changed this since you read it; read it again before changing it."""
+
+    code, status = "changed_meanwhile", 412
+
+
+class TooLarge(HubError):
+    """The request is larger than the hub accepts."""
+
+    code, status = "too_large", 413
+
+
+class WrongMediaType(HubError):
+    """Send the body as application/json."""
+
+    code, status = "wrong_media_type", 415
+
+
+class TooManyRequests(HubError):
+    """Too many requests; wait before the next one."""
+
+    code, status = "too_many_requests", 429
+
+
+class Unavailable(HubError):
+    """The hub cannot reach its database right now; try again in a moment."""
+
+    code, status = "unavailable", 503
+
+    def __init__(self, sentence: str | None = None, *, retry_after: float | None = 2.0, **details: Any) -> None:
+        super().__init__(sentence, retry_after=retry_after, **details)

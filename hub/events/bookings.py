@@ -1,0 +1,53 @@
+"""What happens to bookings; the database writes their data, one for each desk and one for the guest."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from hub.events import Event
+from hub.models.bookings import Booking
+
+AUDIENCE = ("desk", "user")
+
+
+class BookingFact(Event):
+    """A fact about one booking, named by its id; its data is the booking as it then is."""
+
+    booking_id: int
+
+    @classmethod
+    def data_model(cls) -> type[BaseModel]:
+        """Answer the booking: what the database puts into the envelope."""
+        return Booking
+
+
+class BookingHeld(BookingFact, name="booking.held", audience=AUDIENCE):
+    """A customer holds a basket, or has renewed the hold."""
+
+
+class BookingPending(BookingFact, name="booking.pending", audience=AUDIENCE):
+    """A hold was turned into a booking that waits for its payment."""
+
+
+class BookingConfirmed(BookingFact, name="booking.confirmed", audience=AUDIENCE):
+    """A booking is firm."""
+
+
+class BookingCancelled(BookingFact, name="booking.cancelled", audience=AUDIENCE):
+    """A booking was cancelled, or a hold released; what it had taken is free."""
+
+
+class BookingRescheduled(BookingFact, name="booking.rescheduled", audience=AUDIENCE):
+    """A booking's items have moved."""
+
+
+class BookingExpired(BookingFact, name="booking.expired", audience=AUDIENCE):
+    """Nobody confirmed in time; what was held is free."""
+
+
+class BookingCompleted(BookingFact, name="booking.completed", audience=AUDIENCE):
+    """The guests came and went."""
+
+
+class BookingNoShow(BookingFact, name="booking.no_show", audience=AUDIENCE):
+    """The guests did not come."""

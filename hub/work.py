@@ -1,0 +1,123 @@
+"""One unit of work: change, tell, commit, push. Every write of the hub is one `async with hub.work(actor)`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from hub.errors import InFlight, KeyReused
+from hub.events import Event
+from hub.events.bookings import BookingFact
+from storage import event_log, repeats
+from storage.event_log import Told, Touched
+from storage.pool import Pool
+from storage.query import Db
+from storage.transaction import transaction
+
+Answer = TypeVar("Answer", bound=BaseModel)
+Publish = Callable[[Sequence[Told]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """The Idempotency-Key of a request: same key and body give the same answer and no second effect."""
+
+    user_id: int
+    route: str
+    key: str
+    body: bytes
+
+    @property
+    def body_hash(self) -> bytes:
+        """Hash the body, so that the same key with another body is noticed."""
+        return hashlib.sha256(self.body).digest()
+
+
+class Repeated(Exception):
+    """This request was answered before; `status` and `answer` (JSON text) are what was said."""
+
+    def __init__(self, status: int, answer: str) -> None:
+        super().__init__("repeated")
+        self.status, self.answer = status, answer
+
+
+def judge_repeat(known: repeats.Known, body_hash: bytes) -> Repeated:
+    """Answer what was said before, or refuse the key when the body differs."""
+    if known.body_hash != body_hash:
+        raise KeyReused()
+    return Repeated(known.status, known.answer)
+
+
+@dataclass
+class Work:
+    """What a service changes and tells within one transaction."""
+
+    db: Db
+    repeat: Repeat | None = None
+    _events: list[Event] = field(default_factory=list)
+    _touched: list[Touched] = field(default_factory=list)
+    _answer: BaseModel | None = None
+    _status: int = 200
+
+    def tell(self, *events: Event) -> None:
+        """Tell facts; they are written to the log as the last act before commit and pushed after it."""
+        self._events.extend(events)
+
+    def touch(self, *things: Touched) -> None:
+        """Note what may have become free, held or taken; the public is told its state as of commit."""
+        self._touched.extend(things)
+
+    def answer(self, thing: Answer, status: int = 200) -> Answer:
+        """Keep the answer beside the effect, for whoever repeats the request with the same key; returns it."""
+        self._answer, self._status = thing, status
+        return thing
+
+    async def _begin(self) -> None:
+        if self.repeat is None:
+            return
+        if not await repeats.alone(self.db, self.repeat.user_id, self.repeat.route, self.repeat.key):
+            raise InFlight(retry_after=1)
+        known = await repeats.known(self.db, self.repeat.user_id, self.repeat.route, self.repeat.key)
+        if known is not None:
+            raise judge_repeat(known, self.repeat.body_hash)
+
+    async def _end(self) -> list[Told]:
+        if self.repeat is not None and self._answer is not None:
+            await repeats.keep(
+                self.db,
+                self.repeat.user_id,
+                self.repeat.route,
+                self.repeat.key,
+                self.repeat.body_hash,
+                self._status,
+                self._answer.model_dump_json(),
+            )
+        facts = [event for event in self._events if isinstance(event, BookingFact)]
+        told = [(room, event) for event in self._events if not isinstance(event, BookingFact) for room in event.rooms()]
+        if not facts and not told and not self._touched:
+            return []
+        return await event_log.tell(
+            self.db,
+            [room for room, _ in told],
+            [event.name for _, event in told],
+            [event.data_json() for _, event in told],
+            [fact.booking_id for fact in facts],
+            [fact.name for fact in facts],
+            self._touched,
+        )
+
+
+@asynccontextmanager
+async def work(pool: Pool, publish: Publish, repeat: Repeat | None) -> AsyncIterator[Work]:
+    """Open a transaction, and push what it told once it is committed; publishing can neither delay nor fail it."""
+    async with transaction(pool) as db:
+        unit = Work(db, repeat)
+        await unit._begin()
+        yield unit
+        told = await unit._end()
+    publish(told)

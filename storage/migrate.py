@@ -1,0 +1,52 @@
+"""Bring a database to the newest shape: every numbered file once, in order, under one lock."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import asyncpg
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+_LOCK = 7_201_984
+
+
+class MigrationChanged(Exception):
+    """A migration that has already run differs from its file; write a new one instead of changing an old one."""
+
+
+async def migrate(connection: asyncpg.Connection[asyncpg.Record]) -> list[str]:
+    """Apply the migrations that this database has not seen; answers their names."""
+    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+    try:
+        await connection.execute("SET client_min_messages = warning")
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, sha256 text NOT NULL,"
+            " applied_at timestamptz NOT NULL DEFAULT clock_timestamp())"
+        )
+        rows = await connection.fetch("SELECT name, sha256 FROM migrations")
+        seen = {row["name"]: row["sha256"] for row in rows}
+        applied = []
+        for path in sorted(MIGRATIONS.glob("*.sql")):
+            text = path.read_text(encoding="utf-8")
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            if path.name in seen:
+                if seen[path.name] != digest:
+                    raise MigrationChanged(f"{path.name} has changed since it was applied")
+                continue
+            async with connection.transaction():
+                await connection.execute(text)
+                await connection.execute("INSERT INTO migrations (name, sha256) VALUES ($1, $2)", path.name, digest)
+            applied.append(path.name)
+        return applied
+    finally:
+        await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+        await connection.execute("RESET client_min_messages")
+
+
+async def pending(connection: asyncpg.Connection[asyncpg.Record]) -> list[str]:
+    """Name the migrations this database still lacks; readiness asks."""
+    if not await connection.fetchval("SELECT to_regclass('migrations') IS NOT NULL"):
+        return sorted(path.name for path in MIGRATIONS.glob("*.sql"))
+    rows = await connection.fetch("SELECT name FROM migrations")
+    return sorted({path.name for path in MIGRATIONS.glob("*.sql")} - {row["name"] for row in rows})

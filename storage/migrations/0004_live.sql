@@ -1,0 +1,77 @@
+-- The event log: the truth that every watcher converges to.
+
+-- A new epoch (after a restore) tells every client that its versions mean nothing any more.
+CREATE TABLE live_epoch (is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only), epoch text NOT NULL);
+INSERT INTO live_epoch (epoch) VALUES (substr(gen_random_uuid()::text, 1, 8));
+
+-- The version is taken under this row's lock as the last act of a transaction: order of versions = order of commits.
+CREATE TABLE live_rooms (
+    room    text COLLATE "C" PRIMARY KEY,
+    version bigint NOT NULL,
+    -- the versions up to here are forgotten
+    floor   bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 60);
+
+CREATE TABLE events (
+    room    text COLLATE "C" NOT NULL,
+    version bigint NOT NULL,
+    name    text NOT NULL,
+    at      timestamptz NOT NULL,
+    data    json NOT NULL,
+    PRIMARY KEY (room, version)
+);
+CREATE INDEX events_by_age ON events USING brin (at);
+
+-- One row a transaction, removed once Redis took its events; what stays is published again.
+CREATE TABLE outbox (
+    id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at     timestamptz NOT NULL,
+    rooms  text[] NOT NULL,
+    firsts bigint[] NOT NULL,
+    lasts  bigint[] NOT NULL
+);
+
+-- Append told events in the order given and answer each one's room, version and time. Call it last, right before commit.
+CREATE FUNCTION append_events(told_rooms text[], told_names text[], told_data json[])
+RETURNS TABLE (room text, version bigint, name text, at timestamptz, data text, outbox_id bigint)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    now_at timestamptz := clock_timestamp();
+    sent bigint;
+    room_names text[];
+    room_firsts bigint[];
+    room_lasts bigint[];
+BEGIN
+    IF cardinality(told_rooms) IS NULL OR cardinality(told_rooms) = 0 THEN
+        RETURN;
+    END IF;
+    WITH counted AS (
+        SELECT t.room, count(*) AS told FROM unnest(told_rooms) AS t (room) GROUP BY t.room ORDER BY t.room
+    ), taken AS (
+        INSERT INTO live_rooms AS lr (room, version)
+        SELECT c.room, c.told FROM counted AS c ORDER BY c.room
+        ON CONFLICT (room) DO UPDATE SET version = lr.version + EXCLUDED.version
+        RETURNING lr.room, lr.version
+    )
+    SELECT array_agg(t.room), array_agg(t.version - c.told + 1), array_agg(t.version)
+    INTO room_names, room_firsts, room_lasts
+    FROM taken AS t JOIN counted AS c ON c.room = t.room;
+
+    INSERT INTO outbox AS o (at, rooms, firsts, lasts) VALUES (now_at, room_names, room_firsts, room_lasts)
+    RETURNING o.id INTO sent;
+
+    RETURN QUERY
+    WITH numbered AS (
+        SELECT t.room, t.name, t.data, t.place,
+               f.first + row_number() OVER (PARTITION BY t.room ORDER BY t.place) - 1 AS version
+        FROM unnest(told_rooms, told_names, told_data) WITH ORDINALITY AS t (room, name, data, place)
+        JOIN unnest(room_names, room_firsts) AS f (room, first) ON f.room = t.room
+    ), written AS (
+        INSERT INTO events AS e (room, version, name, at, data)
+        SELECT n.room, n.version, n.name, now_at, n.data FROM numbered AS n ORDER BY n.place
+        RETURNING e.room, e.version, e.name, e.data
+    )
+    SELECT w.room, w.version, w.name, now_at, w.data::text, sent FROM written AS w;
+END
+$$;

@@ -1,0 +1,190 @@
+-- place_bookings(): a whole batch of holds or bookings in one round trip and one flush to disk.
+-- `asks`, in order of arrival: [{user_id, booked_by, status, expires_in and ends_in (seconds or null), currency, price, notes,
+-- guest_details, person_limit and venue_limit (live holds; null = no limit), repeat_route, repeat_key, repeat_hash (hex)}].
+-- `items`: [{ask (from 1), kind, venue_id, catalogue_version, room_type_id, room_id, session_id, title, starts_at, ends_at,
+-- busy_from, busy_until, check_in, check_out, guests, quantity, unit_price, price, currency}].
+-- Answers one row an ask (ask, outcome, document) and one row an event (told). Outcomes: placed (document: the booking),
+-- refused ([{item, reason, held_until}]), stale, too_many_holds, in_flight, repeated ({hash, status, answer}).
+
+CREATE TYPE told_event AS (
+    room text, version bigint, name text, at timestamptz, data text, outbox_id bigint
+);
+
+CREATE TYPE booking_ask AS (
+    ask integer, id bigint, user_id bigint, booked_by bigint, status text, expires_at timestamptz,
+    hold_ends_at timestamptz, currency text, price bigint, notes text, guest_details jsonb, person_limit integer,
+    venue_limit integer, repeat_route text, repeat_key text, repeat_hash text
+);
+
+CREATE TYPE item_ask AS (
+    ask integer, place integer, id bigint, booking_id bigint, expires_at timestamptz, kind text, venue_id bigint,
+    catalogue_version bigint, room_type_id bigint, room_id bigint, session_id bigint, title text,
+    starts_at timestamptz, ends_at timestamptz, check_in date, check_out date, busy tstzrange, guests integer,
+    quantity integer, unit_price bigint, price bigint, currency text
+);
+
+-- Which asks repeat one already answered, or one being answered elsewhere at this moment.
+CREATE FUNCTION repeated_asks(booked booking_ask[]) RETURNS TABLE (ask integer, outcome text, document text)
+LANGUAGE sql AS $$
+    SELECT b.ask, CASE WHEN b.alone THEN 'repeated' ELSE 'in_flight' END,
+           CASE WHEN b.alone THEN json_build_object('hash', encode(r.body_hash, 'hex'), 'status', r.status,
+                                                    'answer', r.answer)::text END
+    FROM (SELECT k.ask, k.booked_by, k.repeat_route, k.repeat_key, pg_try_advisory_xact_lock(hashtextextended(
+                     k.booked_by || ' ' || k.repeat_route || ' ' || k.repeat_key, 0)) AS alone
+          FROM unnest(booked) AS k WHERE k.repeat_key IS NOT NULL OFFSET 0) AS b
+    LEFT JOIN repeat_keys AS r ON r.user_id = b.booked_by AND r.route = b.repeat_route AND r.key = b.repeat_key
+    WHERE NOT b.alone OR r.key IS NOT NULL
+$$;
+
+-- Which asks would give a person more live holds than allowed. Locks the persons, so that two workers count in turn.
+CREATE FUNCTION hoarding_asks(booked booking_ask[], items item_ask[]) RETURNS integer[] LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM users
+    WHERE id = ANY (ARRAY(SELECT b.user_id FROM unnest(booked) AS b
+                          WHERE b.person_limit IS NOT NULL OR b.venue_limit IS NOT NULL))
+    ORDER BY id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN '{}';
+    END IF;
+    RETURN ARRAY(
+        SELECT b.ask
+        FROM (SELECT u.ask, u.user_id, u.person_limit, u.venue_limit,
+                     row_number() OVER (PARTITION BY u.user_id ORDER BY u.ask) AS nth
+              FROM unnest(booked) AS u) AS b
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS live,
+                   count(*) FILTER (WHERE EXISTS (
+                       SELECT 1 FROM booking_items AS bi JOIN unnest(items) AS i ON i.venue_id = bi.venue_id
+                       WHERE bi.booking_id = h.id AND i.ask = b.ask)) AS here
+            FROM bookings AS h WHERE h.user_id = b.user_id AND h.status = 'held' AND h.expires_at > clock_timestamp()
+        ) AS held
+        WHERE held.live + b.nth > b.person_limit OR held.here + b.nth > b.venue_limit);
+END
+$$;
+
+-- What these items claim: a numbered room for a time, a pool's nights one by one, places in a session.
+CREATE FUNCTION claims_of_items(items item_ask[]) RETURNS claim_ask[] LANGUAGE sql STABLE AS $$
+    SELECT ARRAY(
+        SELECT ROW(i.ask, i.place, i.booking_id, i.id, NULL, NULL, i.room_id, CASE WHEN i.room_id IS NOT NULL THEN i.busy END,
+                   NULL, NULL, i.session_id, i.quantity, i.expires_at)::claim_ask
+        FROM unnest(items) AS i WHERE i.room_id IS NOT NULL OR i.session_id IS NOT NULL
+    ) || ARRAY(
+        SELECT ROW(i.ask, i.place, i.booking_id, i.id, NULL, NULL, NULL, NULL, i.room_type_id, i.check_in + n, NULL,
+                   i.quantity, i.expires_at)::claim_ask
+        FROM unnest(items) AS i, generate_series(0, i.check_out - i.check_in - 1) AS n
+        WHERE i.kind = 'stay' AND i.room_id IS NULL
+    )
+$$;
+
+CREATE FUNCTION place_bookings(asks json, asked_items json)
+RETURNS TABLE (ask integer, outcome text, document text, told told_event)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    now_at timestamptz := clock_timestamp();
+    booked booking_ask[];
+    items item_ask[];
+    dropped integer[];
+    refusals claim_refusal[];
+    ids bigint[];
+BEGIN
+    booked := ARRAY(
+        SELECT ROW(a.place, nextval('bookings_id_seq'), a.user_id, a.booked_by, a.status,
+                   now_at + a.expires_in * interval '1 second', now_at + a.ends_in * interval '1 second', a.currency,
+                   a.price, a.notes, a.guest_details, a.person_limit, a.venue_limit, a.repeat_route, a.repeat_key,
+                   a.repeat_hash)::booking_ask
+        FROM ROWS FROM (json_to_recordset(asks) AS (
+            user_id bigint, booked_by bigint, status text, expires_in double precision, ends_in double precision,
+            currency text, price bigint, notes text, guest_details jsonb, person_limit integer, venue_limit integer,
+            repeat_route text, repeat_key text, repeat_hash text)) WITH ORDINALITY AS a (
+            user_id, booked_by, status, expires_in, ends_in, currency, price, notes, guest_details, person_limit,
+            venue_limit, repeat_route, repeat_key, repeat_hash, place));
+    items := ARRAY(
+        SELECT ROW(i.ask, i.place, nextval('booking_items_id_seq'), (booked[i.ask]).id, (booked[i.ask]).expires_at,
+                   i.kind, i.venue_id, i.catalogue_version, i.room_type_id, i.room_id, i.session_id, i.title,
+                   i.starts_at, i.ends_at, i.check_in, i.check_out, tstzrange(i.busy_from, i.busy_until), i.guests,
+                   i.quantity, i.unit_price, i.price, i.currency)::item_ask
+        FROM ROWS FROM (json_to_recordset(asked_items) AS (
+            ask integer, kind text, venue_id bigint, catalogue_version bigint, room_type_id bigint, room_id bigint,
+            session_id bigint, title text, starts_at timestamptz, ends_at timestamptz, busy_from timestamptz,
+            busy_until timestamptz, check_in date, check_out date, guests integer, quantity integer,
+            unit_price bigint, price bigint, currency text)) WITH ORDINALITY AS i (
+            ask, kind, venue_id, catalogue_version, room_type_id, room_id, session_id, title, starts_at, ends_at,
+            busy_from, busy_until, check_in, check_out, guests, quantity, unit_price, price, currency, place));
+
+    FOR ask, outcome, document IN SELECT r.ask, r.outcome, r.document FROM repeated_asks(booked) AS r LOOP
+        dropped := dropped || ask;
+        RETURN NEXT;
+    END LOOP;
+
+    -- judged on an inventory that has changed since
+    FOR ask IN
+        SELECT DISTINCT i.ask FROM unnest(items) AS i
+        WHERE NOT i.ask = ANY (coalesce(dropped, '{}')) AND NOT EXISTS (
+            SELECT 1 FROM venues AS v WHERE v.id = i.venue_id AND v.catalogue_version = i.catalogue_version)
+    LOOP
+        outcome := 'stale';
+        document := NULL;
+        dropped := dropped || ask;
+        RETURN NEXT;
+    END LOOP;
+
+    IF dropped IS NOT NULL THEN
+        booked := ARRAY(SELECT b::booking_ask FROM unnest(booked) AS b WHERE NOT b.ask = ANY (dropped));
+        items := ARRAY(SELECT i::item_ask FROM unnest(items) AS i WHERE NOT i.ask = ANY (dropped));
+    END IF;
+
+    dropped := hoarding_asks(booked, items);
+    IF cardinality(dropped) > 0 THEN
+        RETURN QUERY SELECT d, 'too_many_holds', NULL, NULL::told_event FROM unnest(dropped) AS d;
+        booked := ARRAY(SELECT b::booking_ask FROM unnest(booked) AS b WHERE NOT b.ask = ANY (dropped));
+        items := ARRAY(SELECT i::item_ask FROM unnest(items) AS i WHERE NOT i.ask = ANY (dropped));
+    END IF;
+
+    refusals := ARRAY(SELECT ROW(a.ask, a.item, a.reason, a.held_until)::claim_refusal
+                      FROM acquire(claims_of_items(items)) AS a);
+    IF cardinality(refusals) > 0 THEN
+        RETURN QUERY
+        SELECT r.ask, 'refused',
+               json_agg(DISTINCT jsonb_build_object('item', i.nth, 'reason', r.reason, 'held_until', r.held_until))::text,
+               NULL::told_event
+        FROM unnest(refusals) AS r
+        JOIN (SELECT a.ask, a.place, row_number() OVER (PARTITION BY a.ask ORDER BY a.place) - 1 AS nth
+              FROM unnest(items) AS a) AS i ON i.ask = r.ask AND i.place = r.item
+        GROUP BY r.ask;
+        dropped := ARRAY(SELECT r.ask FROM unnest(refusals) AS r);
+        booked := ARRAY(SELECT b::booking_ask FROM unnest(booked) AS b WHERE NOT b.ask = ANY (dropped));
+        items := ARRAY(SELECT i::item_ask FROM unnest(items) AS i WHERE NOT i.ask = ANY (dropped));
+    END IF;
+    IF cardinality(booked) = 0 THEN
+        RETURN;
+    END IF;
+
+    INSERT INTO bookings (id, user_id, booked_by, status, currency, price, notes, guest_details, expires_at,
+                          hold_ends_at, confirmed_at, created_at, updated_at)
+    SELECT b.id, b.user_id, b.booked_by, b.status, b.currency, b.price, b.notes, b.guest_details, b.expires_at,
+           b.hold_ends_at, CASE WHEN b.status = 'confirmed' THEN now_at END, now_at, now_at
+    FROM unnest(booked) AS b;
+    INSERT INTO booking_items (id, booking_id, position, kind, venue_id, room_type_id, room_id, session_id, title,
+                               starts_at, ends_at, check_in, check_out, busy, guests, quantity, unit_price, price,
+                               currency)
+    SELECT i.id, i.booking_id, row_number() OVER (PARTITION BY i.booking_id ORDER BY i.place), i.kind, i.venue_id,
+           i.room_type_id, i.room_id, i.session_id, i.title, i.starts_at, i.ends_at, i.check_in, i.check_out,
+           CASE WHEN i.room_id IS NOT NULL THEN i.busy END, i.guests, i.quantity, i.unit_price, i.price, i.currency
+    FROM unnest(items) AS i;
+
+    ids := ARRAY(SELECT b.id FROM unnest(booked) AS b ORDER BY b.ask);
+    INSERT INTO repeat_keys (user_id, route, key, body_hash, status, answer)
+    SELECT b.booked_by, b.repeat_route, b.repeat_key, decode(b.repeat_hash, 'hex'), 201, d.document
+    FROM unnest(booked) AS b JOIN booking_documents(ids, NULL) AS d ON d.booking_id = b.id
+    WHERE b.repeat_key IS NOT NULL;
+
+    RETURN QUERY
+    SELECT b.ask, 'placed', d.document::text, NULL::told_event
+    FROM unnest(booked) AS b JOIN booking_documents(ids, NULL) AS d ON d.booking_id = b.id;
+    RETURN QUERY
+    SELECT NULL::integer, NULL, NULL, ROW(t.room, t.version, t.name, t.at, t.data, t.outbox_id)::told_event
+    FROM tell('{}', '{}', '{}', ids, ARRAY(SELECT 'booking.' || b.status FROM unnest(booked) AS b ORDER BY b.ask),
+              touched_by_bookings(ids)) AS t;
+END
+$$;

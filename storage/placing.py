@@ -1,0 +1,63 @@
+"""Placing bookings: a batch of baskets in one round trip, all of each or none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from storage.event_log import Told
+from storage.query import Db
+
+
+@dataclass(frozen=True, slots=True)
+class AskBooking:
+    """A basket, judged and priced, ready to be taken; field names are those of place_bookings() in 0009_placing.sql."""
+
+    user_id: int
+    booked_by: int
+    status: str
+    currency: str
+    price: int
+    items: list[dict[str, Any]] = field(default_factory=list)
+    expires_in: float | None = None
+    ends_in: float | None = None
+    notes: str = ""
+    guest_details: dict[str, Any] | None = None
+    person_limit: int | None = None
+    venue_limit: int | None = None
+    repeat_route: str | None = None
+    repeat_key: str | None = None
+    repeat_hash: str | None = None
+
+    def row(self) -> dict[str, Any]:
+        """Answer all but the items, which travel in a list of their own."""
+        return {name: getattr(self, name) for name in self.__slots__ if name != "items"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a basket: placed, refused, stale, too_many_holds, in_flight or repeated; `document` is JSON text."""
+
+    kind: str
+    document: str | None
+
+
+async def place(db: Db, asks: Sequence[AskBooking]) -> tuple[list[Outcome], list[Told]]:
+    """Take each basket whole or not at all, first come first served; answers in order, and what to publish."""
+    items = [{"ask": place, **item} for place, ask in enumerate(asks, start=1) for item in ask.items]
+    rows = await db.fetch(
+        "SELECT ask, outcome, document, told FROM place_bookings($1::json, $2::json)",
+        orjson.dumps([ask.row() for ask in asks]).decode(),
+        orjson.dumps(items).decode(),
+    )
+    outcomes: dict[int, Outcome] = {}
+    told: list[Told] = []
+    for ask, outcome, document, event in rows:
+        if ask is None:
+            told.append(Told(*event))
+        else:
+            outcomes[ask] = Outcome(outcome, document)
+    return [outcomes[number] for number in range(1, len(asks) + 1)], told
