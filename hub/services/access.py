@@ -1,0 +1,104 @@
+"""Load a thing and judge the right to it in one call; what is not yours is not found."""
+
+from __future__ import annotations
+
+from hub.core import Actor
+from hub.errors import Forbidden, NotFound, Unauthenticated
+from hub.models.venues import Venue
+from storage import access as ties
+from storage import bookings as booking_store
+from storage import venues as venue_store
+from storage.bookings import BookingRow
+from storage.query import Db
+
+
+def signed_in(actor: Actor) -> int:
+    """Answer whose token this is, or ask to log in."""
+    if actor.user_id is None:
+        raise Unauthenticated()
+    return actor.user_id
+
+
+async def works_at(db: Db, actor: Actor, venue_id: int) -> bool:
+    """Tell whether the actor may see this venue's desk: its owner, its staff, or who may read all bookings."""
+    if actor.is_hub:
+        return True
+    if actor.user_id is None:
+        return False
+    return await ties.tie(db, venue_id, actor.user_id) is not None or actor.may("booking:read")
+
+
+async def venue(db: Db, actor: Actor, venue_id: int) -> Venue:
+    """Load a venue that the actor may see; one that is not active is seen only by those who work there."""
+    found = await venue_store.find(db, venue_id)
+    if found is None or not (found.is_active or await works_at(db, actor, venue_id)):
+        raise NotFound()
+    return found
+
+
+async def desk(db: Db, actor: Actor, venue_id: int) -> Venue:
+    """Load a venue whose desk the actor may see."""
+    if not await works_at(db, actor, venue_id):
+        raise NotFound()
+    found = await venue_store.find(db, venue_id)
+    if found is None:
+        raise NotFound()
+    return found
+
+
+async def manage_venue(db: Db, actor: Actor, venue_id: int, permission: str) -> Venue:
+    """Lock and load a venue whose inventory the actor may change: its owner, a manager, or a role with the permission."""
+    user_id = signed_in(actor) if not actor.is_hub else 0
+    await ties.lock_venue(db, venue_id)
+    tie = await ties.tie(db, venue_id, user_id)
+    if tie not in ("owner", "manager") and not actor.may(permission):
+        raise Forbidden() if tie == "desk" else NotFound()
+    found = await venue_store.find(db, venue_id)
+    if found is None:
+        raise NotFound()
+    return found
+
+
+async def works_at_all(db: Db, actor: Actor, venue_ids: list[int]) -> bool:
+    """Tell whether the actor works at every one of these venues; a booking of several needs all of them."""
+    if actor.user_id is None and not actor.is_hub:
+        return False
+    return all([await works_at(db, actor, venue_id) for venue_id in venue_ids])
+
+
+async def see_booking(db: Db, actor: Actor, booking_id: int) -> int | None:
+    """Judge who may read a booking: its customer whole (None), a desk only its venue's part (that venue's id)."""
+    found = await booking_store.find(db, booking_id)
+    if found is None:
+        raise NotFound()
+    if actor.is_hub or actor.may("booking:read") or actor.user_id in (found.user_id, found.booked_by):
+        return None
+    for venue_id in await ties.venues_of_booking(db, booking_id):
+        if await works_at(db, actor, venue_id):
+            return venue_id
+    raise NotFound()
+
+
+async def booking(db: Db, actor: Actor, booking_id: int, *, staff: bool = False) -> BookingRow:
+    """Lock a booking with all it claims, for its customer or its venues' staff; `staff` asks for the latter only."""
+    found = await booking_store.find(db, booking_id)
+    if found is None:
+        raise NotFound()
+    is_theirs = actor.user_id is not None and actor.user_id == found.user_id
+    venues = await ties.venues_of_booking(db, booking_id)
+    is_staff = actor.may("booking:update") or await works_at_all(db, actor, venues)
+    if not is_theirs and not is_staff:
+        if not staff and await works_at_any(db, actor, venues):
+            raise Forbidden("This booking also has items at other venues; only its customer can change it.")
+        raise NotFound()
+    if staff and not is_staff:
+        raise Forbidden("Only the venue's staff can do this.")
+    locked = await booking_store.lock(db, booking_id)
+    if locked is None:
+        raise NotFound()
+    return locked
+
+
+async def works_at_any(db: Db, actor: Actor, venue_ids: list[int]) -> bool:
+    """Tell whether the actor works at one of these venues."""
+    return any([await works_at(db, actor, venue_id) for venue_id in venue_ids])
