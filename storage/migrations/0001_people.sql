@@ -73,12 +73,14 @@ CREATE TABLE logins (
 );
 CREATE INDEX logins_of_user ON logins (user_id);
 
+-- Each works once. Only a hash of its secret is kept, so a copy of the database lets nobody in.
 CREATE TABLE refresh_tokens (
-    id         uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    login_id   uuid NOT NULL REFERENCES logins,
-    issued_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
-    expires_at timestamptz NOT NULL,
-    used_at    timestamptz
+    id          uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    login_id    uuid NOT NULL REFERENCES logins ON DELETE CASCADE,
+    secret_hash bytea NOT NULL,
+    issued_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at  timestamptz NOT NULL,
+    used_at     timestamptz
 );
 CREATE INDEX refresh_tokens_of_login ON refresh_tokens (login_id);
 
@@ -92,7 +94,7 @@ INSERT INTO roles (code, name, rank, is_built_in) VALUES
 INSERT INTO permissions (resource, action)
 SELECT resource, action
 FROM unnest(ARRAY['user', 'role', 'venue', 'room', 'session', 'booking', 'payment', 'refund', 'review', 'offer',
-                  'content', 'report', 'audit', 'backup', 'support', 'notification']) AS resource,
+                  'content', 'report', 'audit', 'backup', 'restore', 'support', 'notification']) AS resource,
      unnest(ARRAY['create', 'read', 'update', 'delete', 'manage', 'approve', 'execute']) AS action;
 
 -- Ownership gives the rest: everybody owns their bookings, owners and staff their venues.
@@ -100,7 +102,7 @@ INSERT INTO role_permissions (role_id, permission_id)
 SELECT roles.id, permissions.id
 FROM roles CROSS JOIN permissions
 WHERE roles.code = 'super_admin'
-   OR (roles.code = 'admin' AND permissions.resource NOT IN ('role', 'backup'))
+   OR (roles.code = 'admin' AND permissions.resource NOT IN ('role', 'backup', 'restore'))
    OR (roles.code IN ('facilitator', 'vendor')
        AND (permissions.resource, permissions.action) IN (('venue', 'create'), ('session', 'create'), ('room', 'create')))
    OR (roles.code IN ('customer', 'facilitator', 'vendor')

@@ -1,0 +1,17 @@
+"""What happens to people's accounts."""
+
+from __future__ import annotations
+
+from hub import rooms
+from hub.events import Event
+from hub.models.users import User
+
+
+class UserChanged(Event, name="user.changed", audience=("user",)):
+    """A person's profile, roles or rights have changed."""
+
+    thing: User
+
+    def rooms(self) -> list[str]:
+        """Name the person's own room."""
+        return [rooms.user(self.thing.id)]

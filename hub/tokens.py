@@ -1,0 +1,121 @@
+"""Access tokens: short-lived proof of a login, signed by the hub for the hub alone."""
+
+from __future__ import annotations
+
+import hmac
+import re
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
+
+import jwt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hub.errors import Unauthenticated
+from hub.settings import Settings
+
+ALGORITHM: Final = "HS256"
+ISSUER: Final = "booking-hub"
+AUDIENCE: Final = "hub"
+KIND: Final = "access"
+
+# The hub writes this header and no other, so a key id, a key address or another algorithm is a forgery.
+_HEADER = {"alg": ALGORITHM, "typ": "JWT"}
+_LONGEST = 4096
+# Workers carry the database's clock forward by themselves; two of them may differ by a breath.
+_CLOCKS_DIFFER = timedelta(seconds=5)
+
+
+class AccessClaims(BaseModel):
+    """What an access token says: who, by which login, until when; rights are read from the database each time."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    sub: str = Field(pattern=re.compile(r"\A[1-9][0-9]{0,17}\Z"))
+    iat: int
+    exp: int
+    jti: str
+    typ: Literal["access"]
+    aud: Literal["hub"]
+    iss: Literal["booking-hub"]
+    ver: int
+    sid: str = Field(pattern=re.compile(r"\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"))
+    roles: list[str]
+
+    @property
+    def user_id(self) -> int:
+        """Answer whose token it is."""
+        return int(self.sub)
+
+    @property
+    def login_id(self) -> uuid.UUID:
+        """Answer the login it stands for."""
+        return uuid.UUID(self.sid)
+
+    @property
+    def expires_at(self) -> datetime:
+        """Answer when it ends."""
+        return datetime.fromtimestamp(self.exp, UTC)
+
+
+def signing_key(settings: Settings, purpose: str) -> bytes:
+    """Derive the key of one purpose, so that what is signed for one is worth nothing for another."""
+    return hmac.digest(settings.secret.encode(), purpose.encode(), "sha256")
+
+
+def issue_access(
+    settings: Settings,
+    now: datetime,
+    *,
+    user_id: int,
+    login_id: uuid.UUID,
+    version: int,
+    roles: Sequence[str],
+    lasts: timedelta | None = None,
+) -> tuple[str, datetime]:
+    """Sign an access token for a login and answer when it expires; `now` is the database's time."""
+    issued_at = int(now.timestamp())
+    expires_at = issued_at + int((lasts or timedelta(minutes=settings.access_minutes)).total_seconds())
+    claims = AccessClaims(
+        sub=str(user_id),
+        iat=issued_at,
+        exp=expires_at,
+        jti=uuid.uuid4().hex,
+        typ=KIND,
+        aud=AUDIENCE,
+        iss=ISSUER,
+        ver=version,
+        sid=str(login_id),
+        roles=list(roles),
+    )
+    token = jwt.encode(claims.model_dump(), signing_key(settings, KIND), ALGORITHM)
+    return token, claims.expires_at
+
+
+def read_access(settings: Settings, now: datetime, token: str) -> AccessClaims:
+    """Answer what a token of the hub says, or refuse a forged, foreign or expired one."""
+    try:
+        if len(token) > _LONGEST:
+            raise Unauthenticated()
+        read = jwt.decode_complete(
+            token,
+            signing_key(settings, KIND),
+            algorithms=[ALGORITHM],
+            audience=AUDIENCE,
+            issuer=ISSUER,
+            options={
+                "require": list(AccessClaims.model_fields),
+                # Time is judged below by the database's clock, not by this machine's.
+                "verify_exp": False,
+                "verify_iat": False,
+                "verify_nbf": False,
+            },
+        )
+        claims = AccessClaims.model_validate(read["payload"])
+        too_early = now + _CLOCKS_DIFFER < datetime.fromtimestamp(claims.iat, UTC)
+        if read["header"] != _HEADER or too_early or claims.expires_at <= now:
+            raise Unauthenticated()
+    except (jwt.InvalidTokenError, ValidationError, ValueError, OverflowError, OSError) as error:
+        raise Unauthenticated() from error
+    return claims
