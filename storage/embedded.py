@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -85,8 +86,10 @@ async def _running(server: Server) -> AsyncIterator[str]:
 def _socket_folder(data: Path) -> Iterator[Path]:
     """Make the folder of the sockets, which only its owner may enter, with a path short enough for a socket."""
     folder = data / "sockets"
+    # What lies there belongs to servers that were killed, and PostgreSQL would not start beside its old lock.
+    shutil.rmtree(folder, ignore_errors=True)
     if len(os.fsencode(folder)) <= LONGEST_SOCKET_FOLDER:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700)
         yield folder
     else:
         with tempfile.TemporaryDirectory(prefix="hub-") as short:

@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 import pwd
+import re
 import shutil
 import signal
 import stat
@@ -38,6 +39,9 @@ POSTGRES_SETTINGS = {
     # Compiling a statement takes longer than any of the hub's statements.
     "jit": "off",
 }
+
+# How PostgreSQL marks the lines of its log that say why it ends.
+REASON = re.compile(r"\b(FATAL|PANIC|DETAIL):  ")
 
 log = logging.getLogger(__name__)
 
@@ -118,8 +122,9 @@ class Server(ABC):
             await asyncio.sleep(0.02)
 
     def _last_words(self) -> str:
-        lines = [line for line in self.log_file.read_text(errors="replace").splitlines() if line.strip()]
-        return next((line for line in lines if "FATAL" in line or "PANIC" in line), lines[-1] if lines else "no reason")
+        lines = [line.strip() for line in self.log_file.read_text(errors="replace").splitlines() if line.strip()]
+        reasons = [line.split(":  ", 1)[-1] for line in lines if REASON.search(line)]
+        return ": ".join(reasons[:2] or lines[-1:] or ["it gives no reason"])
 
     async def stop(self) -> None:
         """Stop the server, gently if it is quick about it."""
@@ -156,11 +161,28 @@ class Server(ABC):
         for process in heads:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(self.stop_signal)
-        _, stubborn = psutil.wait_procs(ours, timeout=self.seconds_to_stop)
-        for process in stubborn:
+        for process in _still_running(ours, self.seconds_to_stop):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(stubborn, timeout=self.seconds_to_stop)
+        _still_running(ours, self.seconds_to_stop)
+
+
+def _still_running(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Give processes some seconds to end, and return those that did not."""
+    deadline = time.monotonic() + seconds
+    while running := [process for process in processes if _runs(process)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    return running
+
+
+def _runs(process: psutil.Process) -> bool:
+    # In a container without an init nobody buries the dead, and psutil's own wait waits for the burial.
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 class Postgres(Server):
