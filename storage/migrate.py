@@ -7,6 +7,8 @@ from pathlib import Path
 
 import asyncpg
 
+from storage.query import Db
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 7_201_984
 
@@ -44,9 +46,18 @@ async def migrate(connection: asyncpg.Connection[asyncpg.Record]) -> list[str]:
         await connection.execute("RESET client_min_messages")
 
 
-async def pending(connection: asyncpg.Connection[asyncpg.Record]) -> list[str]:
+async def pending(connection: Db) -> list[str]:
     """Name the migrations this database still lacks; readiness asks."""
     if not await connection.fetchval("SELECT to_regclass('migrations') IS NOT NULL"):
         return sorted(path.name for path in MIGRATIONS.glob("*.sql"))
     rows = await connection.fetch("SELECT name FROM migrations")
     return sorted({path.name for path in MIGRATIONS.glob("*.sql")} - {row["name"] for row in rows})
+
+
+async def migrate_database(url: str) -> list[str]:
+    """Migrate over a connection of its own, which may take the time it needs; answers the migrations applied."""
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(url)
+    try:
+        return await migrate(connection)
+    finally:
+        await connection.close()

@@ -1,0 +1,42 @@
+"""What both wires do with an ask: judge who may, note the repeat, carry it out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from pydantic import BaseModel
+
+from handlers.endpoint import EVERYBODY, SIGNED_IN, Call, Endpoint
+from hub.core import Actor, Hub
+from hub.errors import Forbidden, Invalid, Unauthenticated
+from hub.work import Repeat
+
+_LONGEST_KEY = 255
+
+
+def judge(endpoint: Endpoint, actor: Actor) -> None:
+    """Refuse who may not call this endpoint at all; whose things they may touch is for the service to judge."""
+    if endpoint.may == EVERYBODY:
+        return
+    if actor.user_id is None:
+        raise Unauthenticated()
+    if endpoint.may != SIGNED_IN and not actor.may(endpoint.may):
+        raise Forbidden()
+
+
+def repeatable(endpoint: Endpoint, actor: Actor, key: str | None, body: bytes) -> Actor:
+    """Put the Idempotency-Key of a request on the actor, where a unit of work finds it."""
+    if key is None or not endpoint.repeatable:
+        return actor
+    if not 1 <= len(key) <= _LONGEST_KEY or not (key.isascii() and key.isprintable()):
+        raise Invalid.field("Idempotency-Key", f"must be 1 to {_LONGEST_KEY} printable ASCII characters")
+    if actor.user_id is None:
+        raise Unauthenticated()
+    return replace(actor, repeat=Repeat(actor.user_id, endpoint.name, key, body))
+
+
+async def carry_out(endpoint: Endpoint, hub: Hub, actor: Actor, ask: BaseModel | None) -> Any:
+    """Call the handler of an endpoint."""
+    call = Call(hub, actor, hub.settings.public_url)
+    return await (endpoint.handler(call) if ask is None else endpoint.handler(call, ask))

@@ -1,0 +1,186 @@
+"""The endpoint table spoken over HTTP under /api/v1."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from handlers.calling import carry_out, judge, repeatable
+from handlers.documents import canonical, read_ask, read_object, read_query, write
+from handlers.endpoint import TABLE, Endpoint
+from handlers.table import table
+from hub.core import Actor, Hub
+from hub.errors import ChangedMeanwhile, Invalid, NotFound, TooLarge, Unauthenticated, WrongMediaType
+from hub.work import Repeated
+
+BASE = "/api/v1"
+HUB = web.AppKey("hub", Hub)
+ENDPOINT = web.RequestKey("endpoint", Endpoint)
+
+_PARAMETER = re.compile(r"{(\w+)}")
+_WITH_BODY = ("POST", "PUT", "PATCH")
+_LONGEST_DEVICE = 200
+
+Serve = Callable[[web.Request], Awaitable[web.Response]]
+
+
+def add_routes(app: web.Application) -> None:
+    """Make a route of every endpoint, with or without a slash at its end."""
+    for endpoint in table().values():
+        serve, path = _serving(endpoint), _route(endpoint)
+        for spelling in (path, f"{path}/"):
+            app.router.add_route(endpoint.method, spelling, serve)
+            if endpoint.method == "GET":
+                app.router.add_route("HEAD", spelling, serve)
+
+
+def _is_number(endpoint: Endpoint, parameter: str) -> bool:
+    return endpoint.ask is not None and endpoint.ask.model_fields[parameter].annotation is int
+
+
+def _route(endpoint: Endpoint) -> str:
+    """Let only digits stand where a number is meant, so that anything else is not found."""
+
+    def typed(found: re.Match[str]) -> str:
+        return f"{{{found[1]}:[0-9]+}}" if _is_number(endpoint, found[1]) else found[0]
+
+    return BASE + _PARAMETER.sub(typed, endpoint.path)
+
+
+def _serving(endpoint: Endpoint) -> Serve:
+    parameters = frozenset(_PARAMETER.findall(endpoint.path))
+
+    async def serve(request: web.Request) -> web.Response:
+        request[ENDPOINT] = endpoint
+        hub = request.app[HUB]
+        actor = await actor_of(request)
+        judge(endpoint, actor)
+        named = _named(endpoint, request)
+        if endpoint.method in _WITH_BODY:
+            asked = await _with_body(request, named)
+            actor = repeatable(endpoint, actor, request.headers.get("Idempotency-Key"), canonical(asked))
+        else:
+            asked = _without(parameters, read_query(endpoint.ask, request.query.items())) | named
+        ask = _ask(endpoint, asked, parameters)
+        if hdrs.IF_MATCH in request.headers and endpoint.method in ("PUT", "PATCH", "DELETE"):
+            await _unchanged(request.headers[hdrs.IF_MATCH], endpoint, hub, actor, named)
+        try:
+            answer = await carry_out(endpoint, hub, actor, ask)
+        except Repeated as repeated:
+            response = _json(repeated.answer.encode(), repeated.status)
+            response.headers["Idempotent-Replayed"] = "true"
+            return response
+        return _answer(request, endpoint, answer)
+
+    return serve
+
+
+def _named(endpoint: Endpoint, request: web.Request) -> dict[str, Any]:
+    """Read the parameters of the path."""
+    named: dict[str, Any] = {}
+    for name, text in request.match_info.items():
+        if not _is_number(endpoint, name):
+            named[name] = text
+        elif len(text) > len(str(2**53)):
+            raise NotFound()
+        else:
+            named[name] = int(text)
+    return named
+
+
+def _without(parameters: frozenset[str], asked: dict[str, Any]) -> dict[str, Any]:
+    """Refuse fields that repeat what the path says already."""
+    twice = sorted(parameters & asked.keys())
+    if twice:
+        raise Invalid(errors=[{"field": name, "message": "is named by the path already"} for name in twice])
+    return asked
+
+
+async def _with_body(request: web.Request, named: dict[str, Any]) -> dict[str, Any]:
+    if request.query:
+        read_query(None, request.query.items())
+        raise Invalid(errors=[{"field": name, "message": "belongs into the body"} for name in sorted(request.query)])
+    try:
+        text = await request.read() if request.can_read_body else b""
+    except web.HTTPRequestEntityTooLarge as error:
+        raise TooLarge() from error
+    if not text:
+        return named
+    if request.content_type != "application/json" or hdrs.CONTENT_ENCODING in request.headers:
+        raise WrongMediaType()
+    return _without(frozenset(named), read_object(text)) | named
+
+
+def _ask(endpoint: Endpoint, asked: dict[str, Any], parameters: frozenset[str]) -> Any:
+    try:
+        return read_ask(endpoint, asked, strict=endpoint.method in _WITH_BODY)
+    except Invalid as error:
+        # A path that cannot be is a thing that is not there.
+        if any(one["field"] in parameters for one in error.details.get("errors", ())):
+            raise NotFound() from error
+        raise
+
+
+async def actor_of(request: web.Request) -> Actor:
+    """Tell who asks: whose access token the request bears, or a guest."""
+    hub, header = request.app[HUB], request.headers.getall(hdrs.AUTHORIZATION, ())
+    address, device = address_of(request), request.headers.get(hdrs.USER_AGENT, "")[:_LONGEST_DEVICE]
+    if not header:
+        return Actor(address=address, device=device)
+    scheme, _, token = header[0].partition(" ")
+    if len(header) > 1 or scheme.lower() != "bearer" or not token:
+        raise Unauthenticated()
+    from hub.services import accounts
+
+    return await accounts.actor_of(hub, token.strip(), address=address, device=device)
+
+
+def address_of(request: web.Request) -> str:
+    """Tell the caller's address, believing only as many proxies as the operator has put in front."""
+    trusted = request.app[HUB].settings.trusted_proxies
+    hops = [hop.strip() for header in request.headers.getall("X-Forwarded-For", ()) for hop in header.split(",")]
+    if trusted and len(hops) >= trusted:
+        return hops[-trusted][:64]
+    return request.remote or ""
+
+
+def _answer(request: web.Request, endpoint: Endpoint, answer: Any) -> web.Response:
+    if answer is None:
+        return web.Response(status=204)
+    body = write(answer)
+    if endpoint.method != "GET":
+        return _json(body, endpoint.status)
+    tag = _tag(body)
+    if _names(request.headers.getall(hdrs.IF_NONE_MATCH, ()), tag):
+        return web.Response(status=304, headers={hdrs.ETAG: tag})
+    response = _json(body, endpoint.status)
+    response.headers[hdrs.ETAG] = tag
+    return response
+
+
+def _json(body: bytes, status: int) -> web.Response:
+    return web.Response(body=body, status=status, content_type="application/json", charset="utf-8")
+
+
+def _tag(body: bytes) -> str:
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+
+def _names(headers: Any, tag: str) -> bool:
+    """Tell whether a list of entity tags names this one; a proxy that compresses makes tags weak."""
+    listed = [one.strip().removeprefix("W/") for header in headers for one in header.split(",")]
+    return "*" in listed or tag in listed
+
+
+async def _unchanged(expected: str, changing: Endpoint, hub: Hub, actor: Actor, named: dict[str, Any]) -> None:
+    """Refuse a change to what is no longer as the caller last read it."""
+    reading = next((one for one in TABLE.values() if (one.method, one.path) == ("GET", changing.path)), None)
+    if reading is None:
+        raise Invalid.field("If-Match", "is not offered here")
+    answer = await carry_out(reading, hub, actor, read_ask(reading, named, strict=True))
+    if not _names([expected], _tag(write(answer))):
+        raise ChangedMeanwhile()

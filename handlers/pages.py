@@ -1,0 +1,137 @@
+"""The few true HTTP things: files, documentation, health and figures."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from handlers import describe
+from handlers.over_http import HUB
+from hub.errors import NotFound, Unavailable
+from hub.services import health
+
+STATIC = Path(__file__).parent.parent / "static"
+# The only third-party files that a page may load, by their name under /lib.
+LIBRARY: dict[str, str] = orjson.loads((STATIC / "lib.json").read_bytes())
+# Stands in pages exactly as it is written here, because the content policy names its hash.
+IMPORT_MAP = (STATIC / "importmap.json").read_text(encoding="utf-8").strip()
+IMPORT_MAP_HASH = f"sha256-{base64.b64encode(hashlib.sha256(IMPORT_MAP.encode()).digest()).decode()}"
+
+REDIS = web.AppKey("redis", Redis)
+
+_OWN_FILES = ("css", "js", "api", "img", "icons")
+
+
+def add_pages(app: web.Application) -> None:
+    """Add what is neither an endpoint nor a page of the site."""
+    routes = [
+        web.get("/health", _health),
+        web.get("/health/ready", _ready),
+        web.get("/metrics", _metrics),
+        web.get("/openapi.json", _openapi),
+        web.get("/asyncapi.json", _asyncapi),
+        web.get("/docs", _docs),
+        web.get("/docs/events", _docs_events),
+        web.get("/lib/{name}", _library),
+        web.get("/favicon.ico", _favicon),
+    ]
+    app.add_routes(routes)
+    for folder in _OWN_FILES:
+        if (STATIC / folder).is_dir():
+            app.router.add_static(f"/static/{folder}", STATIC / folder)
+
+
+def _json(thing: Any, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(thing), status=status, content_type="application/json", charset="utf-8")
+
+
+async def _health(request: web.Request) -> web.Response:
+    """Tell that this process lives, and whether it reaches its database."""
+    hub = request.app[HUB]
+    state = "connected" if await health.database_answers(hub) else "unreachable"
+    return _json({"status": "ok", "service": "booking-hub", "timestamp": datetime.now(UTC), "database": state})
+
+
+async def _ready(request: web.Request) -> web.Response:
+    """Tell whether requests may be sent here: database, Redis and schema."""
+    hub = request.app[HUB]
+    database = await health.database_answers(hub)
+    missing = await health.migrations_missing(hub) if database else []
+    checks = {"database": database, "redis": await _redis_answers(request), "migrations": database and not missing}
+    ready = all(checks.values())
+    return _json({"status": "ready" if ready else "not_ready", "checks": checks}, 200 if ready else 503)
+
+
+async def _redis_answers(request: web.Request) -> bool:
+    try:
+        return bool(await request.app[REDIS].ping())
+    except (RedisError, OSError):
+        return False
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _openapi(request: web.Request) -> web.Response:
+    return _json(describe.openapi())
+
+
+async def _asyncapi(request: web.Request) -> web.Response:
+    return _json(describe.asyncapi())
+
+
+async def _docs(request: web.Request) -> web.Response:
+    return _page("Booking hub: HTTP API", "/lib/swagger-ui.css", "/static/js/docs.js")
+
+
+async def _docs_events(request: web.Request) -> web.Response:
+    return _page("Booking hub: live API", "/static/css/docs.css", "/static/js/docs-events.js")
+
+
+def _page(title: str, style: str, script: str) -> web.Response:
+    text = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="icon" href="/favicon.ico">
+<link rel="stylesheet" href="{style}">
+<script type="importmap">{IMPORT_MAP}</script>
+<script type="module" src="{script}"></script>
+</head>
+<body><main id="docs"></main>
+<noscript>These pages need scripts; the same is in /openapi.json and /asyncapi.json.</noscript></body>
+</html>
+"""
+    return web.Response(text=text, content_type="text/html")
+
+
+async def _library(request: web.Request) -> web.StreamResponse:
+    file = LIBRARY.get(request.match_info["name"])
+    if file is None:
+        raise NotFound()
+    path = STATIC / "node_modules" / file
+    if not path.is_file():
+        raise Unavailable("The pages' libraries are not installed; run make install.")
+    return web.FileResponse(path)
+
+
+async def _favicon(request: web.Request) -> web.StreamResponse:
+    return web.Response(text=_ICON, content_type="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
+
+
+_ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="#2563eb"/>'
+    '<path d="M9 16.5l5 5 9-11" fill="none" stroke="#fff" stroke-width="3.5" stroke-linecap="round"/></svg>'
+)

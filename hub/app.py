@@ -1,0 +1,156 @@
+"""Wires everything; the only module that knows all others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import logging
+import socket
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+from aiohttp import web
+from redis.asyncio import Redis
+
+from handlers.manners import add_manners, content_policy
+from handlers.over_http import HUB, add_routes
+from handlers.pages import IMPORT_MAP_HASH, REDIS, add_pages
+from hub.core import DatabaseClock, Hub
+from hub.settings import Settings
+from storage.embedded import embedded_servers
+from storage.migrate import migrate_database
+from storage.pool import open_pool
+from storage.transaction import reading
+
+LARGEST_BODY = 256 * 1024
+# Ctrl-C ends everything within five seconds; the embedded servers, which stop last, need a part of them.
+SECONDS_TO_FINISH = 1.5
+
+
+@dataclass
+class Running:
+    """A hub with everything it runs on."""
+
+    hub: Hub
+    live: Any
+    redis: Redis
+
+
+@contextlib.asynccontextmanager
+async def servers(settings: Settings, *, join: bool = True) -> AsyncIterator[Settings]:
+    """Answer settings that name both servers, running the embedded ones where the operator named none."""
+    if settings.database_url and settings.redis_url:
+        yield settings
+        return
+    async with embedded_servers(settings.data, join=join) as urls:
+        yield replace(
+            settings,
+            database_url=settings.database_url or urls.database,
+            redis_url=settings.redis_url or urls.redis,
+        )
+
+
+@contextlib.asynccontextmanager
+async def open_hub(settings: Settings) -> AsyncIterator[Running]:
+    """Connect a hub to its servers, which the settings must name."""
+    assert settings.database_url
+    assert settings.redis_url
+    clock = DatabaseClock()
+    async with contextlib.AsyncExitStack() as stack:
+        pool = await open_pool(settings.database_url, settings.pool_size)
+        stack.push_async_callback(pool.close)
+        redis = await stack.enter_async_context(Redis.from_url(settings.redis_url))
+        live = await _open_live(settings, pool, clock)
+        stack.push_async_callback(live.close)
+        async with reading(pool) as db:
+            await clock.synchronise(db)
+        yield Running(Hub(settings, pool, live.publish, clock), live, redis)
+
+
+def build(running: Running) -> web.Application:
+    """Make the web application of a running hub."""
+    settings = running.hub.settings
+    app = web.Application(client_max_size=LARGEST_BODY)
+    app[HUB], app[REDIS] = running.hub, running.redis
+    add_manners(app, content_policy([IMPORT_MAP_HASH]), over_tls=settings.public_url.startswith("https://"))
+    add_routes(app)
+    add_pages(app)
+    return app
+
+
+class _Silent:
+    """Stands in for the live part."""
+
+    def publish(self, told: Any) -> None:
+        """Tell nobody."""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+async def _open_live(settings: Settings, pool: Any, clock: DatabaseClock) -> Any:
+    if importlib.util.find_spec("hub.live.server") is None:
+        return _Silent()
+    from hub.live.server import Live
+
+    return await Live.open(settings, pool, clock)
+
+
+async def serve(settings: Settings) -> None:
+    """Serve pages, the HTTP API and live events until cancelled."""
+    listening = _listen(settings)
+    configure_logs(settings)
+    async with servers(settings, join=False) as reached:
+        assert reached.database_url
+        await migrate_database(reached.database_url)
+        async with open_hub(reached) as running:
+            runner = web.AppRunner(build(running), access_log=None, shutdown_timeout=SECONDS_TO_FINISH)
+            await runner.setup()
+            try:
+                await web.SockSite(runner, listening).start()
+                print(f"The booking hub runs on {settings.public_url} (Ctrl-C stops it).", flush=True)
+                await asyncio.Event().wait()
+            finally:
+                await runner.cleanup()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Take the port before anything else is started, so that a taken one is told at once."""
+    family, _, _, _, address = socket.getaddrinfo(
+        settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    return socket.create_server(address[:2], family=family, backlog=1024)
+
+
+def configure_logs(settings: Settings) -> None:
+    """Write one JSON line for each thing worth knowing; in development only what went wrong."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso"),
+        structlog.processors.format_exc_info,
+    ]
+    level = logging.INFO if settings.production else logging.WARNING
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(processor=structlog.processors.JSONRenderer(), foreign_pre_chain=shared)
+    )
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+
+
+async def migrate(settings: Settings) -> None:
+    """Bring the database to the newest schema."""
+    async with servers(settings) as reached:
+        assert reached.database_url
+        applied = await migrate_database(reached.database_url)
+    print("\n".join(f"applied {name}" for name in applied) or "The schema is the newest already.")
