@@ -1,0 +1,117 @@
+"""From commit to Redis: never in the path of a request, never lost when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+from redis.asyncio import Redis
+
+from hub.errors import HubError
+from hub.live.frames import Frame, frame
+from hub.live.listener import FAILURES, RECONNECT_SECONDS, redis_options
+from storage import event_log
+from storage.event_log import Told
+from storage.pool import Pool
+from storage.transaction import reading
+
+log = logging.getLogger("hub.live")
+
+# Transactions that may wait for Redis. What does not fit stays in the outbox and is published again from there.
+MOST_WAITING = 10_000
+# Transactions sent in one go.
+_AT_ONCE = 200
+
+Message = tuple[str, str]
+
+
+class Publisher:
+    """Hands committed events to the sockets of this worker at once, and to those of all others through Redis."""
+
+    def __init__(self, url: str | None, pool: Pool, epoch: str, deliver: Callable[[Frame], None] | None = None) -> None:
+        self._redis = None if url is None else Redis.from_url(**redis_options(url))
+        self._pool = pool
+        self._epoch = epoch
+        self._deliver = deliver
+        # One entry a transaction: its messages, and the outbox rows that go once Redis took all of them.
+        self._waiting: deque[tuple[list[Message], set[int]]] = deque()
+        self._arrived = asyncio.Event()
+        self.up = url is not None
+
+    @property
+    def depth(self) -> int:
+        """Count the transactions that wait to be sent."""
+        return len(self._waiting)
+
+    def publish(self, told: Sequence[Told]) -> None:
+        """Take the events of a committed transaction; answers at once and never fails."""
+        try:
+            frames = [frame(self._epoch, event) for event in told]
+            if self._deliver is not None:
+                for ready in frames:
+                    self._deliver(ready)
+            self._queue([self._message(ready) for ready in frames], {event.outbox_id for event in told})
+        except Exception:
+            # The transaction is committed, so nobody may hear of this as a failure; the outbox repairs it.
+            log.exception("publishing failed")
+
+    def whistle(self, channel: str) -> None:
+        """Send an empty message, to see whether it comes back."""
+        self._queue([(channel, "")], set())
+
+    async def send(self, frames: Iterable[Frame]) -> bool:
+        """Send frames now; tells whether Redis took them all."""
+        return await self._publish([self._message(ready) for ready in frames])
+
+    async def run(self) -> None:
+        """Send what waits until cancelled."""
+        try:
+            while True:
+                await self._arrived.wait()
+                self._arrived.clear()
+                while self._waiting:
+                    batch = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
+                    if await self._publish([message for messages, _ in batch for message in messages]):
+                        await self._forget({outbox_id for _, outbox_ids in batch for outbox_id in outbox_ids})
+                    else:
+                        self._waiting.clear()
+                        await asyncio.sleep(random.uniform(*RECONNECT_SECONDS))  # noqa: S311
+        finally:
+            if self._redis is not None:
+                await self._redis.aclose()
+
+    def _message(self, ready: Frame) -> Message:
+        return f"live:{self._epoch}:{ready.room}", ready.payload()
+
+    def _queue(self, messages: list[Message], outbox_ids: set[int]) -> None:
+        if messages and len(self._waiting) < MOST_WAITING:
+            self._waiting.append((messages, outbox_ids))
+            self._arrived.set()
+
+    async def _publish(self, messages: Sequence[Message]) -> bool:
+        if self._redis is None:
+            return True
+        try:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for channel, payload in messages:
+                    pipeline.publish(channel, payload)
+                await pipeline.execute()
+        except FAILURES as failure:
+            if self.up:
+                log.warning("Redis takes no events, they stay in the outbox: %s", failure)
+            self.up = False
+            return False
+        self.up = True
+        return True
+
+    async def _forget(self, outbox_ids: set[int]) -> None:
+        if not outbox_ids:
+            return
+        try:
+            async with reading(self._pool) as db:
+                await event_log.forget_sent(db, sorted(outbox_ids))
+        except HubError as error:
+            log.info("the outbox keeps what was sent, it will be sent twice: %s", error)

@@ -1,0 +1,24 @@
+"""Ending what nobody confirmed in time."""
+
+from __future__ import annotations
+
+from storage.event_log import Told
+from storage.query import Db, value
+
+
+async def expire(db: Db, at_most: int) -> list[Told]:
+    """End the bookings whose time ran out, give back what they held, and answer what to publish."""
+    rows = await db.fetch("SELECT room, version, name, at, data, outbox_id FROM expire_bookings($1)", at_most)
+    return [Told(*row) for row in rows]
+
+
+async def seconds_to_next(db: Db) -> float | None:
+    """Read how soon the next booking runs out; None when none waits."""
+    seconds: float | None = await value(
+        db,
+        """
+        SELECT extract(epoch FROM min(expires_at) - clock_timestamp())::float8 FROM bookings
+        WHERE expires_at IS NOT NULL
+        """,
+    )
+    return seconds
