@@ -71,6 +71,18 @@ class NotAvailable(Conflict):
     code = "not_available"
 
 
+class NotOffered(HubError):
+    """The venue does not offer this; the reasons say which of its rules is in the way."""
+
+    code, status = "not_offered", 422
+
+
+class MixedCurrencies(HubError):
+    """One basket has one currency; book what is priced in another currency by itself."""
+
+    code, status = "mixed_currencies", 422
+
+
 class TooManyHolds(Conflict):
     """You hold as much as one person may; confirm or release a hold first."""
 

@@ -72,6 +72,16 @@ class Work:
         """Note what may have become free, held or taken; the public is told its state as of commit."""
         self._touched.extend(things)
 
+    async def touch_bookings(self, *booking_ids: int) -> None:
+        """Touch what these bookings' items name as they now are, before the items are changed or taken out."""
+        self._touched.extend(await event_log.touched_by_bookings(self.db, booking_ids))
+
+    async def touch_claims(self, *, session_id: int | None = None, closure_id: int | None = None) -> None:
+        """Touch what a session or a closure has claimed, before it is given back or after it is claimed."""
+        sessions = [] if session_id is None else [session_id]
+        closures = [] if closure_id is None else [closure_id]
+        self._touched.extend(await event_log.touched_by_claims(self.db, sessions, closures))
+
     def answer(self, thing: Answer, status: int = 200) -> Answer:
         """Keep the answer beside the effect, for whoever repeats the request with the same key; returns it."""
         self._answer, self._status = thing, status

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from storage.query import Db, run
+from storage.query import Db, run, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Claim:
     session_id: int | None = None
     closure_id: int | None = None
     room_id: int | None = None
-    busy: Any = None
+    busy: tuple[datetime, datetime] | None = None
     room_type_id: int | None = None
     night: date | None = None
     place_session_id: int | None = None
@@ -36,43 +36,37 @@ class Refusal:
     held_until: datetime | None
 
 
+def as_asks(claims: Sequence[Claim]) -> list[tuple[Any, ...]]:
+    """Write claims in the order of the database's type `claim_ask`, as one ask."""
+    return [
+        (
+            1,
+            place,
+            claim.booking_id,
+            claim.item_id,
+            claim.session_id,
+            claim.closure_id,
+            claim.room_id,
+            claim.busy and span(*claim.busy),
+            claim.room_type_id,
+            claim.night,
+            claim.place_session_id,
+            claim.quantity,
+            claim.expires_at,
+        )
+        for place, claim in enumerate(claims)
+    ]
+
+
 async def acquire(db: Db, claims: Sequence[Claim]) -> list[Refusal]:
     """Claim all of these or, answering why, none; locks what they name in the one order."""
-    rows = await db.fetch(
-        "SELECT item, reason, held_until FROM acquire($1::claim_ask[])",
-        [
-            (
-                1,
-                place,
-                claim.booking_id,
-                claim.item_id,
-                claim.session_id,
-                claim.closure_id,
-                claim.room_id,
-                claim.busy,
-                claim.room_type_id,
-                claim.night,
-                claim.place_session_id,
-                claim.quantity,
-                claim.expires_at,
-            )
-            for place, claim in enumerate(claims)
-        ],
-    )
+    rows = await db.fetch("SELECT item, reason, held_until FROM acquire($1::claim_ask[])", as_asks(claims))
     return [Refusal(*row) for row in rows]
 
 
 async def lock(db: Db, claims: Sequence[Claim]) -> None:
     """Lock what these name, in the one order, before old claims are given back for them."""
-    await run(
-        db,
-        "SELECT lock_claimed($1::claim_ask[])",
-        [
-            (1, place, None, None, None, None, claim.room_id, claim.busy, claim.room_type_id, claim.night,
-             claim.place_session_id, claim.quantity, None)
-            for place, claim in enumerate(claims)
-        ],
-    )  # fmt: skip
+    await run(db, "SELECT lock_claimed($1::claim_ask[])", as_asks(claims))
 
 
 async def lock_owned(db: Db, session_ids: Sequence[int], closure_ids: Sequence[int]) -> None:
@@ -93,6 +87,11 @@ async def lock_owned(db: Db, session_ids: Sequence[int], closure_ids: Sequence[i
 async def release_bookings(db: Db, booking_ids: Sequence[int]) -> None:
     """Give back what these locked bookings have claimed."""
     await run(db, "SELECT release_claims($1::bigint[], '{}', '{}')", booking_ids)
+
+
+async def release_items(db: Db, booking_id: int, item_ids: Sequence[int]) -> None:
+    """Give back what these items of a locked booking have claimed."""
+    await run(db, "SELECT release_claims(ARRAY[$1::bigint], '{}', '{}', $2::bigint[])", booking_id, item_ids)
 
 
 async def release_sessions(db: Db, session_ids: Sequence[int]) -> None:

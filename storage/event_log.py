@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from storage.query import Db, run, value
+from storage.query import Db, run, span, value
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,15 @@ class Touched:
     """Something whose availability may have changed: a room for a time, a pool's night, or a session."""
 
     room_id: int | None = None
-    busy: Any = None
+    busy: Any = None  # a pair of instants, or the range as it was read
     room_type_id: int | None = None
     night: Any = None
     session_id: int | None = None
 
     def row(self) -> tuple[Any, ...]:
         """Answer the fields in the order of the database's type `touched`."""
-        return (self.room_id, self.busy, self.room_type_id, self.night, self.session_id)
+        busy = span(*self.busy) if isinstance(self.busy, tuple) else self.busy
+        return (self.room_id, busy, self.room_type_id, self.night, self.session_id)
 
 
 async def tell(

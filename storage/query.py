@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
@@ -45,3 +46,8 @@ async def run(db: Db, statement: str, *values: Any) -> int:
     status = await db.execute(statement, *values)
     count = status.rsplit(" ", 1)[-1]
     return int(count) if count.isdigit() else 0
+
+
+def span(begin: datetime, end: datetime) -> Any:
+    """Write a time from `begin` until before `end` as PostgreSQL's tstzrange."""
+    return asyncpg.Range(begin, end)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
+from hub import rooms
 from hub.events import Event
 from hub.models.bookings import Booking
+from hub.models.base import Thing
 
 AUDIENCE = ("desk", "user")
 
@@ -51,3 +53,20 @@ class BookingCompleted(BookingFact, name="booking.completed", audience=AUDIENCE)
 
 class BookingNoShow(BookingFact, name="booking.no_show", audience=AUDIENCE):
     """The guests did not come."""
+
+
+class Withdrawn(Thing):
+    """Which booking, and the venue it left."""
+
+    id: int
+    venue_id: int
+
+
+class BookingWithdrawn(Event, name="booking.withdrawn", audience=("desk",)):
+    """A booking still lives but has nothing left at this venue."""
+
+    thing: Withdrawn
+
+    def rooms(self) -> list[str]:
+        """Name the desk that may forget the booking."""
+        return [rooms.desk(self.thing.venue_id)]

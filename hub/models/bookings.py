@@ -83,6 +83,12 @@ class NameBooking(Ask):
     booking_id: Id
 
 
+class ReleaseItem(NameBooking):
+    """One item of a held basket."""
+
+    item_id: Id
+
+
 class CancelBooking(NameBooking):
     """Why a booking is cancelled."""
 
@@ -177,3 +183,9 @@ class BookingChange(Thing):
     before: list[dict[str, Any]]
     after: list[dict[str, Any]]
     created_at: datetime
+
+
+class BookingHistory(Thing):
+    """How a booking was moved, oldest first."""
+
+    items: list[BookingChange]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hub.core import Actor
 from hub.errors import Forbidden, NotFound, Unauthenticated
 from hub.models.venues import Venue
@@ -9,6 +11,7 @@ from storage import access as ties
 from storage import bookings as booking_store
 from storage import venues as venue_store
 from storage.bookings import BookingRow
+from storage.claims import Claim
 from storage.query import Db
 
 
@@ -79,8 +82,10 @@ async def see_booking(db: Db, actor: Actor, booking_id: int) -> int | None:
     raise NotFound()
 
 
-async def booking(db: Db, actor: Actor, booking_id: int, *, staff: bool = False) -> BookingRow:
-    """Lock a booking with all it claims, for its customer or its venues' staff; `staff` asks for the latter only."""
+async def booking(
+    db: Db, actor: Actor, booking_id: int, *, staff: bool = False, also: Sequence[Claim] = ()
+) -> BookingRow:
+    """Lock a booking with all it claims (and `also` is about to), for its customer or its venues' staff only (`staff`)."""
     found = await booking_store.find(db, booking_id)
     if found is None:
         raise NotFound()
@@ -93,10 +98,15 @@ async def booking(db: Db, actor: Actor, booking_id: int, *, staff: bool = False)
         raise NotFound()
     if staff and not is_staff:
         raise Forbidden("Only the venue's staff can do this.")
-    locked = await booking_store.lock(db, booking_id)
+    locked = await booking_store.lock(db, booking_id, also)
     if locked is None:
         raise NotFound()
     return locked
+
+
+def not_staff() -> Forbidden:
+    """Refuse to act on behalf of somebody without working at every venue involved."""
+    return Forbidden("Only the staff of every venue in the basket can book for somebody else.")
 
 
 async def works_at_any(db: Db, actor: Actor, venue_ids: list[int]) -> bool:

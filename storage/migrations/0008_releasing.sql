@@ -1,9 +1,10 @@
 -- Locking a booking with all it has claimed, and giving claims back.
 
--- Lock, in the one order, what these bookings claim, then the bookings themselves. Callers judge only after this.
-CREATE FUNCTION lock_bookings(ids bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+-- Lock, in the one order, what these bookings claim and what else is about to be, then the bookings themselves.
+-- Callers judge only after this.
+CREATE FUNCTION lock_bookings(ids bigint[], also claim_ask[] DEFAULT '{}') RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM lock_claimed(ARRAY(
+    PERFORM lock_claimed(also || ARRAY(
         SELECT ROW(1, 1, NULL, NULL, NULL, NULL, c.room_id, c.busy, c.room_type_id, c.night, c.place_session_id,
                    c.quantity, c.expires_at)::claim_ask
         FROM claims AS c WHERE c.booking_id = ANY (ids)));
@@ -11,13 +12,14 @@ BEGIN
 END
 $$;
 
--- Give back every claim of these owners; only one of the lists is usually not empty. Their resources are locked already.
-CREATE FUNCTION release_claims(of_bookings bigint[], of_sessions bigint[], of_closures bigint[])
+-- Give back every claim of these owners (of these items only, if any are named). Their resources are locked already.
+CREATE FUNCTION release_claims(of_bookings bigint[], of_sessions bigint[], of_closures bigint[], of_items bigint[] DEFAULT '{}')
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     WITH gone AS (
         DELETE FROM claims AS c
-        WHERE c.booking_id = ANY (of_bookings) OR c.session_id = ANY (of_sessions) OR c.closure_id = ANY (of_closures)
+        WHERE (c.booking_id = ANY (of_bookings) AND (cardinality(of_items) = 0 OR c.item_id = ANY (of_items)))
+           OR c.session_id = ANY (of_sessions) OR c.closure_id = ANY (of_closures)
         RETURNING c.room_type_id, c.night, c.place_session_id, c.quantity, c.expires_at
     ), nights AS (
         UPDATE pool_nights AS p SET taken = p.taken - g.quantity, held = p.held - g.held

@@ -56,7 +56,7 @@ BEGIN
                    count(*) FILTER (WHERE EXISTS (
                        SELECT 1 FROM booking_items AS bi JOIN unnest(items) AS i ON i.venue_id = bi.venue_id
                        WHERE bi.booking_id = h.id AND i.ask = b.ask)) AS here
-            FROM bookings AS h WHERE h.user_id = b.user_id AND h.status = 'held' AND h.expires_at > clock_timestamp()
+            FROM bookings AS h WHERE h.user_id = b.user_id AND h.expires_at > clock_timestamp()
         ) AS held
         WHERE held.live + b.nth > b.person_limit OR held.here + b.nth > b.venue_limit);
 END

@@ -1,0 +1,113 @@
+"""The nearest things that could be had instead of what was refused; each is an item ready to be asked for."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from hub.core import Hub
+from hub.models.bookings import AskItem, AskPlace, AskSlot, AskStay
+from hub.services import baskets, catalogue, judging, offers
+from storage import availability
+from storage import room_types as type_store
+from storage import rooms as room_store
+from storage import sessions as session_store
+
+_MOST = 3
+_DAYS_AROUND = 7
+_NIGHTS_AROUND = 14
+
+
+async def near(hub: Hub, place: int, item: AskItem) -> list[dict[str, Any]]:
+    """Find up to three alternatives for the item at `place` of a basket, the nearest first."""
+    if isinstance(item, AskStay):
+        found = await _stays(hub, item)
+    elif isinstance(item, AskSlot):
+        found = await _slots(hub, item)
+    else:
+        found = await _places(hub, item)
+    return [{"for_item": place, **one} for one in found[:_MOST]]
+
+
+async def _offer(hub: Hub, label: str, item: AskItem) -> dict[str, Any] | None:
+    line = await baskets.line(hub, item)
+    if line.reasons:
+        return None
+    asked = item.model_dump(mode="json", exclude_none=True)
+    price, currency = line.fields["price"], line.fields["currency"]
+    return {"kind": item.kind, "label": label, "item": asked, "price": price, "currency": currency}
+
+
+async def _slots(hub: Hub, item: AskSlot) -> list[dict[str, Any]]:
+    line = await baskets.line(hub, item)
+    begin, end = line.fields["starts_at"], line.fields["ends_at"]
+    offer = await catalogue.room(hub, item.room_id)
+    around = timedelta(days=_DAYS_AROUND)
+    async with hub.reading() as db:
+        slots = await offers.room_slots(db, offer, begin - around, end + around, end - begin, hub.clock.now())
+        siblings = await room_store.siblings(db, item.room_id)
+        busy = await availability.busy(db, siblings, begin - timedelta(days=1), end + timedelta(days=1))
+    free = [slot for slot in slots if slot.state == "free"]
+    free.sort(key=lambda slot: abs(slot.starts_at - begin))
+    candidates: list[tuple[str, AskSlot]] = []
+    busy_from, busy_until = judging.buffered(offer.venue, begin, end)
+    for room_id in siblings:
+        if not any(one.room_id == room_id and one.starts_at < busy_until and busy_from < one.ends_at for one in busy):
+            other = await catalogue.room(hub, room_id)
+            candidates.append(
+                (f"{other.room.number}, same time", _moved(item, begin, end).model_copy(update={"room_id": room_id}))
+            )
+            break
+    candidates += [("same room, nearest time", _moved(item, slot.starts_at, slot.ends_at)) for slot in free[:_MOST]]
+    found = [await _offer(hub, label, one) for label, one in candidates]
+    return [one for one in found if one is not None]
+
+
+def _moved(item: AskSlot, begin: datetime, end: datetime) -> AskSlot:
+    return item.model_copy(update={"starts_at": begin, "ends_at": end})
+
+
+async def _stays(hub: Hub, item: AskStay) -> list[dict[str, Any]]:
+    if item.room_id is not None:
+        room = await catalogue.room(hub, item.room_id)
+        type_id, venue_id = room.room_type.id, room.venue.id
+    else:
+        assert item.room_type_id is not None
+        type_id, venue_id = item.room_type_id, (await catalogue.room_type(hub, item.room_type_id)).venue.id
+    asked = item.model_copy(update={"room_type_id": type_id, "room_id": None})
+    nights = (item.check_out - item.check_in).days
+    found: list[dict[str, Any]] = []
+    async with hub.reading() as db:
+        others = await type_store.of_venue(db, venue_id)
+        for room_type in others:
+            if len(found) < _MOST - 1 and room_type.price_unit == "night" and room_type.id != item.room_type_id:
+                offer = await catalogue.room_type(hub, room_type.id)
+                if await offers.free_for_stay(db, offer, item.check_in, item.check_out) >= item.quantity:
+                    other = asked.model_copy(update={"room_type_id": room_type.id})
+                    found += [one for one in [await _offer(hub, f"{room_type.name}, same nights", other)] if one]
+        offer = await catalogue.room_type(hub, type_id)
+        for shift in sorted(range(-_NIGHTS_AROUND, _NIGHTS_AROUND + 1), key=abs):
+            if len(found) >= _MOST:
+                break
+            begin = item.check_in + timedelta(days=shift)
+            end = begin + timedelta(days=nights)
+            moved = asked.model_copy(update={"check_in": begin, "check_out": end})
+            if shift and not (await baskets.line(hub, moved)).reasons:
+                if await offers.free_for_stay(db, offer, begin, end) >= item.quantity:
+                    found += [one for one in [await _offer(hub, "nearest nights", moved)] if one]
+    return found
+
+
+async def _places(hub: Hub, item: AskPlace) -> list[dict[str, Any]]:
+    offer = await catalogue.session(hub, item.session_id)
+    found: list[dict[str, Any]] = []
+    async with hub.reading() as db:
+        state = await availability.places(db, item.session_id)
+        if state is not None and 0 < state.free < item.quantity:
+            fewer = item.model_copy(update={"quantity": state.free})
+            found += [one for one in [await _offer(hub, f"{state.free} places are left", fewer)] if one]
+        for session_id in await session_store.nearest_with_places(db, offer.session.id, item.quantity, _MOST):
+            other = await catalogue.session(hub, session_id)
+            asked = item.model_copy(update={"session_id": session_id})
+            found += [one for one in [await _offer(hub, other.session.title, asked)] if one]
+    return found

@@ -1,0 +1,232 @@
+"""A basket: what was asked for, judged by the rules, priced, and ready to be claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from hub.core import Hub
+from hub.errors import MixedCurrencies, NotAvailable, NotOffered
+from hub.models.bookings import AskItem, AskPlace, AskSlot, AskStay
+from hub.models.venues import Venue
+from hub.services import catalogue, judging, pricing, zones
+from hub.services.judging import Reason
+from storage import availability
+from storage.claims import Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One item of a basket as the database takes it (see 0009_placing.sql), with the venue it is at."""
+
+    venue: Venue
+    fields: dict[str, Any]
+    reasons: list[Reason]
+
+
+@dataclass(frozen=True, slots=True)
+class Basket:
+    """Priced items of one currency; their venues' policies give the clocks."""
+
+    lines: list[Line]
+    currency: str
+    price: int
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """Answer the items as place_bookings() takes them."""
+        return [line.fields for line in self.lines]
+
+    @property
+    def venue_ids(self) -> set[int]:
+        """Name the venues the basket is at."""
+        return {line.venue.id for line in self.lines}
+
+    @property
+    def hold_seconds(self) -> int:
+        """Answer how long the basket may be held: as its strictest venue allows."""
+        return min(line.venue.hold_seconds for line in self.lines)
+
+    @property
+    def hold_cap_seconds(self) -> int:
+        """Answer how long it may be held with all renewals."""
+        return min(line.venue.hold_cap_seconds for line in self.lines)
+
+    @property
+    def needs_payment(self) -> bool:
+        """Tell whether a venue of the basket confirms only what is paid."""
+        return any(line.venue.confirmation == "payment" for line in self.lines) and self.price > 0
+
+
+async def judged(hub: Hub, items: Sequence[AskItem], *, by_staff: bool = False) -> Basket:
+    """Judge and price a basket by its venues' rules, or refuse it with every reason; claims are judged at the commit.
+
+    Staff may book what has begun, at short notice or out of hours; what cannot be sold twice binds everybody.
+    """
+    lines = [await line(hub, item) for item in items]
+    refused = [
+        (place, reason)
+        for place, one in enumerate(lines)
+        for reason in one.reasons
+        if not (by_staff and reason.code in ("in_past", "too_soon", "too_far", "closed", "off_step"))
+    ]
+    if refused:
+        raise NotOffered(
+            reasons=[
+                {"item": place, "reason": reason.code, "sentence": reason.sentence} for place, reason in refused
+            ],
+            errors=[
+                {"field": f"items.{place}.{reason.field}", "message": reason.sentence}
+                for place, reason in refused
+                if reason.field
+            ],
+        )
+    currencies = {one.fields["currency"] for one in lines}
+    if len(currencies) > 1:
+        raise MixedCurrencies()
+    return Basket(lines, currencies.pop(), sum(one.fields["price"] for one in lines))
+
+
+async def with_rooms_chosen(hub: Hub, items: Sequence[AskItem]) -> list[AskItem]:
+    """Choose a free numbered room for each stay that names a type whose rooms are sold one by one."""
+    chosen: list[AskItem] = []
+    for item in items:
+        if not isinstance(item, AskStay) or item.room_type_id is None:
+            chosen.append(item)
+            continue
+        offer = await catalogue.room_type(hub, item.room_type_id)
+        if offer.room_type.sold_as == "pool":
+            chosen.append(item)
+            continue
+        begin, end = judging.stay_instants(offer.venue, item.check_in, item.check_out)
+        async with hub.reading() as db:
+            free = await availability.free_rooms(db, item.room_type_id, begin, end)
+        taken = {other.room_id for other in chosen if isinstance(other, AskStay)}
+        free = [room_id for room_id in free if room_id not in taken]
+        if len(free) < item.quantity:
+            reason = {"item": len(chosen), "reason": "taken", "sentence": "All rooms of this type are taken."}
+            raise NotAvailable(reasons=[reason], alternatives=[])
+        guests = -(-item.guests // item.quantity)
+        chosen += [
+            item.model_copy(update={"room_type_id": None, "room_id": room_id, "quantity": 1, "guests": guests})
+            for room_id in free[: item.quantity]
+        ]
+    return chosen
+
+
+async def line(hub: Hub, item: AskItem) -> Line:
+    """Judge and price one item on what is on offer."""
+    if isinstance(item, AskStay):
+        return await _stay(hub, item)
+    if isinstance(item, AskSlot):
+        return await _slot(hub, item)
+    return await _place(hub, item)
+
+
+async def _stay(hub: Hub, item: AskStay) -> Line:
+    offer: catalogue.RoomOffer | catalogue.TypeOffer
+    if item.room_id is not None:
+        offer = await catalogue.room(hub, item.room_id)
+        room = offer.room
+    else:
+        assert item.room_type_id is not None
+        offer, room = await catalogue.room_type(hub, item.room_type_id), None
+    venue, room_type = offer.venue, offer.room_type
+    now = hub.clock.now()
+    reasons = judging.judge_stay(
+        venue, room_type, room, item.check_in, item.check_out, item.guests, item.quantity, now
+    )
+    nights = (item.check_out - item.check_in).days
+    begin, end = judging.stay_instants(venue, item.check_in, item.check_out)
+    fields = {
+        "kind": "stay",
+        "venue_id": venue.id,
+        "catalogue_version": offer.version,
+        "room_type_id": room_type.id,
+        "room_id": item.room_id,
+        "title": f"{venue.name}: {room_type.name}" + (f" {room.number}" if room else ""),
+        "starts_at": begin,
+        "ends_at": end,
+        "busy_from": begin,
+        "busy_until": end,
+        "check_in": item.check_in,
+        "check_out": item.check_out,
+        "guests": item.guests,
+        "quantity": item.quantity,
+        "unit_price": pricing.rate(room_type),
+        "price": pricing.stay(room_type, nights, item.quantity),
+        "currency": venue.currency,
+    }
+    return Line(venue, fields, reasons)
+
+
+async def _slot(hub: Hub, item: AskSlot) -> Line:
+    offer = await catalogue.room(hub, item.room_id)
+    venue, room_type = offer.venue, offer.room_type
+    begin = zones.localise(item.starts_at, venue.timezone).astimezone(UTC)
+    end = zones.localise(item.ends_at, venue.timezone).astimezone(UTC)
+    reasons = judging.judge_slot(venue, room_type, offer.room, begin, end, item.guests, hub.clock.now())
+    busy_from, busy_until = judging.buffered(venue, begin, end)
+    fields = {
+        "kind": "slot",
+        "venue_id": venue.id,
+        "catalogue_version": offer.version,
+        "room_type_id": room_type.id,
+        "room_id": item.room_id,
+        "title": f"{venue.name}: {offer.room.number}",
+        "starts_at": begin,
+        "ends_at": end,
+        "busy_from": busy_from,
+        "busy_until": busy_until,
+        "guests": item.guests,
+        "quantity": 1,
+        "unit_price": pricing.rate(room_type),
+        "price": max(pricing.slot(room_type, int((end - begin).total_seconds() // 60)), 0),
+        "currency": venue.currency,
+    }
+    return Line(venue, fields, reasons)
+
+
+async def _place(hub: Hub, item: AskPlace) -> Line:
+    offer = await catalogue.session(hub, item.session_id)
+    venue, session = offer.venue, offer.session
+    fields = {
+        "kind": "place",
+        "venue_id": venue.id,
+        "catalogue_version": offer.version,
+        "session_id": session.id,
+        "title": session.title,
+        "starts_at": session.starts_at,
+        "ends_at": session.ends_at,
+        "guests": item.quantity,
+        "quantity": item.quantity,
+        "unit_price": session.price,
+        "price": session.price * item.quantity,
+        "currency": venue.currency,
+    }
+    return Line(venue, fields, judging.judge_place(venue, session, item.quantity, hub.clock.now()))
+
+
+def claims_of(basket: Basket, booking_id: int, item_ids: Sequence[int], expires_at: datetime | None) -> list[Claim]:
+    """Write what a basket claims: a numbered room for a time, a pool's nights one by one, places in a session."""
+    claims = []
+    for item_id, fields in zip(item_ids, basket.items, strict=True):
+        common = {"booking_id": booking_id, "item_id": item_id, "expires_at": expires_at}
+        if fields.get("room_id") is not None:
+            busy = (fields["busy_from"], fields["busy_until"])
+            claims.append(Claim(room_id=fields["room_id"], busy=busy, **common))
+        elif fields["kind"] == "place":
+            claims.append(Claim(place_session_id=fields["session_id"], quantity=fields["quantity"], **common))
+        else:
+            for night in nights_of(fields["check_in"], fields["check_out"]):
+                claims.append(
+                    Claim(room_type_id=fields["room_type_id"], night=night, quantity=fields["quantity"], **common)
+                )
+    return claims
+
+
+def nights_of(check_in: date, check_out: date) -> list[date]:
+    """List the nights of a stay."""
+    return [check_in + timedelta(days=n) for n in range((check_out - check_in).days)]

@@ -1,0 +1,222 @@
+"""Bookings: made, read, cancelled, moved and brought to their end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from hub.core import Actor, Hub
+from hub.errors import HoldExpired, MixedCurrencies, NotFound, WrongState
+from hub.events.bookings import (
+    BookingCancelled,
+    BookingCompleted,
+    BookingFact,
+    BookingNoShow,
+    BookingRescheduled,
+    BookingWithdrawn,
+    Withdrawn,
+)
+from hub.models.base import Page
+from hub.models.bookings import (
+    Booking,
+    BookingChange,
+    CancelBooking,
+    ListBookings,
+    MakeBooking,
+    NameBooking,
+    RescheduleBooking,
+)
+from hub.services import access, baskets, placing
+from hub.services.baskets import Basket
+from hub.work import Work
+from storage import access as ties
+from storage import bookings as store
+from storage import claims
+from storage.bookings import BookingRow
+
+LIVE = ("held", "pending", "confirmed")
+
+
+class _Refused(Exception):
+    def __init__(self, said: list[dict[str, Any]]) -> None:
+        super().__init__("refused")
+        self.said = said
+
+
+async def make(hub: Hub, actor: Actor, ask: MakeBooking) -> Booking:
+    """Book the whole basket at once: firm where the venue confirms instantly, else pending until it is paid."""
+    return await placing.place(hub, actor, ask, at_once=True)
+
+
+async def read(hub: Hub, actor: Actor, ask: NameBooking) -> Booking:
+    """Read a booking: its customer all of it, a desk its venue's part."""
+    async with hub.reading() as db:
+        only_venue = await access.see_booking(db, actor, ask.booking_id)
+        booking = await store.document(db, ask.booking_id, only_venue)
+    if booking is None:
+        raise NotFound()
+    return booking
+
+
+async def history(hub: Hub, actor: Actor, ask: NameBooking) -> list[BookingChange]:
+    """Read how a booking was moved, oldest first."""
+    async with hub.reading() as db:
+        if await access.see_booking(db, actor, ask.booking_id) is not None:
+            await _refuse_other_desks(hub, actor, ask.booking_id)
+        return await store.changes(db, ask.booking_id)
+
+
+async def _refuse_other_desks(hub: Hub, actor: Actor, booking_id: int) -> None:
+    async with hub.reading() as db:
+        if not await access.works_at_all(db, actor, await ties.venues_of_booking(db, booking_id)):
+            raise NotFound()
+
+
+async def listed(hub: Hub, actor: Actor, ask: ListBookings) -> Page[Booking]:
+    """List one's own bookings; with a venue, its staff get that desk's part of them."""
+    own, desks = access.signed_in(actor), None
+    async with hub.reading() as db:
+        if ask.venue_id is not None:
+            await access.desk(db, actor, ask.venue_id)
+            desks = [ask.venue_id]
+        found = await store.listed(
+            db,
+            None if desks or (actor.may("booking:read") and ask.user_id is not None) else own,
+            desks,
+            ask.venue_id,
+            ask.session_id,
+            ask.room_id,
+            ask.user_id,
+            ask.status,
+            ask.from_,
+            ask.to,
+            ask.q,
+            ask.sort,
+            ask.per_page,
+            ask.offset,
+        )
+        items = await store.documents(db, found.ids, ask.venue_id)
+    return Page[Booking].model_validate(ask.of(items, found.total))
+
+
+async def cancel(hub: Hub, actor: Actor, ask: CancelBooking) -> Booking:
+    """Free what a booking has claimed; tell desk, guest and watchers."""
+    async with hub.work(actor) as work:
+        booking = await live(work, actor, ask.booking_id)
+        is_staff = await access.works_at_all(work.db, actor, booking.venue_ids)
+        if booking.has_begun and not is_staff:
+            raise WrongState("This booking has begun; ask the venue.")
+        await claims.release_bookings(work.db, [booking.id])
+        await store.cancel(work.db, [booking.id], ask.reason, ask.reason_code)
+        return await told(work, BookingCancelled(booking_id=booking.id))
+
+
+async def cancel_for_session(work: Work, session_id: int, reason: str) -> int:
+    """Cancel every live booking that has places in a session which will not take place; answers how many."""
+    ids = await store.lock_live_of_session(work.db, session_id)
+    await claims.release_bookings(work.db, ids)
+    await store.cancel(work.db, ids, reason, "venue")
+    work.tell(*(BookingCancelled(booking_id=booking_id) for booking_id in ids))
+    return len(ids)
+
+
+async def reschedule(hub: Hub, actor: Actor, ask: RescheduleBooking) -> Booking:
+    """Move a booking to a new basket, priced anew, in one step: it has the new places or keeps the old ones."""
+    items = await baskets.with_rooms_chosen(hub, ask.items)
+    async with hub.reading() as db:
+        found = await store.find(db, ask.booking_id)
+        by_staff = found is not None and await access.works_at_all(db, actor, found.venue_ids)
+    basket = await baskets.judged(hub, items, by_staff=by_staff)
+    try:
+        return await _move(hub, actor, ask, basket, by_staff)
+    except _Refused as refused:
+        # alternatives are sought only after the locks are gone
+        raise await placing.unavailable(hub, items, refused.said) from None
+
+
+async def _move(hub: Hub, actor: Actor, ask: RescheduleBooking, basket: Basket, by_staff: bool) -> Booking:
+    async with hub.work(actor) as work:
+        item_ids = await store.new_item_ids(work.db, len(basket.lines))
+        wanted = baskets.claims_of(basket, ask.booking_id, item_ids, None)
+        booking = await live(work, actor, ask.booking_id, also=wanted)
+        if booking.has_begun and not by_staff:
+            raise WrongState("This booking has begun; ask the venue.")
+        if basket.currency != booking.currency:
+            raise MixedCurrencies()
+        before = await store.document(work.db, booking.id)
+        assert before is not None
+        await work.touch_bookings(booking.id)
+        await claims.release_bookings(work.db, [booking.id])
+        refusals = await claims.acquire(
+            work.db, baskets.claims_of(basket, booking.id, item_ids, booking.expires_at)
+        )
+        if refusals:
+            owners = [claim.item_id for claim in wanted]
+            raise _Refused(
+                [
+                    {"item": item_ids.index(owners[one.item] or 0), "reason": one.reason, "held_until": one.held_until}
+                    for one in refusals
+                ]
+            )
+        lines = [{"id": item_id, **fields} for item_id, fields in zip(item_ids, basket.items, strict=True)]
+        await store.replace_items(work.db, booking.id, orjson.dumps(lines).decode())
+        after = await store.document(work.db, booking.id)
+        assert after is not None
+        changed_by = actor.user_id or booking.user_id
+        await store.record_change(work.db, booking.id, changed_by, ask.reason, _kept(before), _kept(after))
+        tell_left(work, before, after)
+        return await told(work, BookingRescheduled(booking_id=booking.id))
+
+
+async def complete(hub: Hub, actor: Actor, ask: NameBooking) -> Booking:
+    """Mark that the guests came; only staff can, once the booking has begun."""
+    async with hub.work(actor) as work:
+        booking = await _begun(work, actor, ask.booking_id)
+        await store.complete(work.db, booking.id)
+        return await told(work, BookingCompleted(booking_id=booking.id))
+
+
+async def no_show(hub: Hub, actor: Actor, ask: NameBooking) -> Booking:
+    """Mark that the guests did not come; only staff can, once the booking has begun."""
+    async with hub.work(actor) as work:
+        booking = await _begun(work, actor, ask.booking_id)
+        await store.no_show(work.db, booking.id)
+        return await told(work, BookingNoShow(booking_id=booking.id))
+
+
+async def live(work: Work, actor: Actor, booking_id: int, *, also: list[claims.Claim] | None = None) -> BookingRow:
+    """Lock a booking that can still change, or say in which state it is."""
+    booking = await access.booking(work.db, actor, booking_id, also=also or [])
+    if booking.has_expired or booking.status == "expired":
+        raise HoldExpired()
+    if booking.status not in LIVE:
+        raise WrongState(f"This booking is {booking.status.replace('_', '-')}.")
+    return booking
+
+
+async def told(work: Work, fact: BookingFact) -> Booking:
+    """Tell a fact, and answer the booking as it then is."""
+    work.tell(fact)
+    booking = await store.document(work.db, fact.booking_id)
+    assert booking is not None
+    return work.answer(booking)
+
+
+def tell_left(work: Work, before: Booking, after: Booking) -> None:
+    """Tell the desks that had something of a booking and now have nothing."""
+    left = {item.venue_id for item in before.items} - {item.venue_id for item in after.items}
+    work.tell(*(BookingWithdrawn(thing=Withdrawn(id=before.id, venue_id=venue_id)) for venue_id in sorted(left)))
+
+
+def _kept(booking: Booking) -> list[dict[str, Any]]:
+    return [item.model_dump(mode="json") for item in booking.items]
+
+
+async def _begun(work: Work, actor: Actor, booking_id: int) -> BookingRow:
+    booking = await access.booking(work.db, actor, booking_id, staff=True)
+    if booking.status != "confirmed":
+        raise WrongState(f"This booking is {booking.status.replace('_', '-')}; only a confirmed one can end so.")
+    if not booking.has_begun:
+        raise WrongState("This booking has not begun yet.")
+    return booking

@@ -1,0 +1,93 @@
+"""Holds: a basket kept for a while, renewed up to a cap, and turned into a booking or given back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hub.core import Actor, Hub
+from hub.errors import Conflict, NotFound, WrongState
+from hub.events.bookings import BookingCancelled, BookingConfirmed, BookingHeld, BookingPending
+from hub.models.bookings import Booking, NameBooking, PlaceHold, ReleaseItem
+from hub.services import access, bookings, placing
+from storage import bookings as store
+from storage import claims
+
+
+class HoldCapReached(Conflict):
+    """A hold cannot be renewed any further; confirm it before it runs out."""
+
+    code = "hold_cap_reached"
+
+
+async def place(hub: Hub, actor: Actor, ask: PlaceHold) -> Booking:
+    """Hold the whole basket for the time its venues allow, or refuse all of it with reasons and alternatives."""
+    return await placing.place(hub, actor, ask, at_once=False)
+
+
+async def renew(hub: Hub, actor: Actor, ask: NameBooking) -> Booking:
+    """Start the hold's clock again, up to its cap."""
+    async with hub.work(actor) as work:
+        held = await bookings.live(work, actor, ask.booking_id)
+        if held.status != "held":
+            raise WrongState("Only a hold can be renewed.")
+        assert held.expires_at is not None and held.hold_ends_at is not None
+        until = min(hub.clock.now() + timedelta(seconds=held.hold_seconds), held.hold_ends_at)
+        if until <= held.expires_at:
+            raise HoldCapReached()
+        await store.wait_until(work.db, held.id, "held", until)
+        await claims.extend(work.db, held.id, until)
+        return await bookings.told(work, BookingHeld(booking_id=held.id))
+
+
+async def confirm(hub: Hub, actor: Actor, ask: NameBooking) -> Booking:
+    """Turn a hold into a booking: firm where the venue confirms instantly, else pending until it is paid."""
+    async with hub.work(actor) as work:
+        held = await bookings.live(work, actor, ask.booking_id)
+        if held.status == "confirmed":
+            raise WrongState("This booking is confirmed already.")
+        if held.needs_payment and not await access.works_at_all(work.db, actor, held.venue_ids):
+            if held.status == "pending":
+                raise WrongState("This booking waits for its payment.")
+            assert held.hold_ends_at is not None
+            await store.wait_until(work.db, held.id, "pending", held.hold_ends_at)
+            await claims.extend(work.db, held.id, held.hold_ends_at)
+            return await bookings.told(work, BookingPending(booking_id=held.id))
+        await store.confirm(work.db, held.id)
+        await claims.extend(work.db, held.id, None)
+        return await bookings.told(work, BookingConfirmed(booking_id=held.id))
+
+
+async def release(hub: Hub, actor: Actor, ask: NameBooking) -> None:
+    """Give a hold back; its places are free at once. Giving back what is no longer held changes nothing."""
+    async with hub.work(actor) as work:
+        held = await access.booking(work.db, actor, ask.booking_id)
+        if held.status in ("cancelled", "expired"):
+            return
+        if held.status not in ("held", "pending"):
+            raise WrongState("This is a booking, no longer a hold; cancel it instead.")
+        await claims.release_bookings(work.db, [held.id])
+        await store.cancel(work.db, [held.id], "", "released")
+        work.tell(BookingCancelled(booking_id=held.id))
+
+
+async def release_item(hub: Hub, actor: Actor, ask: ReleaseItem) -> Booking:
+    """Take one item out of a held basket; with its last item the hold is given back."""
+    async with hub.work(actor) as work:
+        held = await bookings.live(work, actor, ask.booking_id)
+        if held.status != "held":
+            raise WrongState("Only a held basket can still change; reschedule the booking instead.")
+        before = await store.document(work.db, held.id)
+        assert before is not None
+        if ask.item_id not in {item.id for item in before.items}:
+            raise NotFound("The basket has no such item.")
+        if len(before.items) == 1:
+            await claims.release_bookings(work.db, [held.id])
+            await store.cancel(work.db, [held.id], "", "released")
+            return await bookings.told(work, BookingCancelled(booking_id=held.id))
+        await work.touch_bookings(held.id)
+        await claims.release_items(work.db, held.id, [ask.item_id])
+        await store.remove_items(work.db, held.id, [ask.item_id])
+        after = await store.document(work.db, held.id)
+        assert after is not None
+        bookings.tell_left(work, before, after)
+        return await bookings.told(work, BookingHeld(booking_id=held.id))

@@ -1,0 +1,176 @@
+"""What is on offer and free: the policies' rules and the claims as they stand, drawn as slots, nights and places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+from hub.models.availability import (
+    NightOffer,
+    PlaceAvailability,
+    SlotOffer,
+    StayAvailability,
+    Verdict,
+)
+from hub.services import judging, pricing, zones
+from hub.services.catalogue import RoomOffer, SessionOffer, TypeOffer
+from hub.services.judging import Reason
+from storage import availability
+from storage.query import Db
+
+# No answer lists more candidate slots than this; a narrower range shows the rest.
+_MOST_SLOTS = 2_000
+
+
+def slot_starts(offer: RoomOffer, begin: datetime, end: datetime, length: timedelta) -> Iterator[datetime]:
+    """List where a slot of this length may start between two instants by the venue's hours and steps, DST-correct."""
+    step = timedelta(minutes=offer.venue.slot_step_minutes)
+    minute = timedelta(minutes=1)
+    for opens, closes in zones.open_windows(offer.venue, begin, end):
+        start = max(opens, begin).astimezone(UTC).replace(second=0, microsecond=0)
+        while start < max(opens, begin) or not judging.on_step(offer.venue, start):
+            start += minute
+            if start + length > closes:
+                break
+        while start + length <= min(closes, end):
+            if judging.on_step(offer.venue, start):
+                yield start
+                start += step
+            else:
+                start += minute
+
+
+async def room_slots(
+    db: Db, offer: RoomOffer, begin: datetime, end: datetime, length: timedelta, now: datetime
+) -> list[SlotOffer]:
+    """List the slots of a room between two instants, each free, held, taken or closed, with its price."""
+    venue = offer.venue
+    reach = timedelta(minutes=venue.buffer_before_minutes + venue.buffer_after_minutes) + length
+    busy = await availability.busy(db, [offer.room.id], begin - reach, end + reach)
+    slots: list[SlotOffer] = []
+    for start in slot_starts(offer, max(begin, now), end, length):
+        stop = start + length
+        if judging.judge_slot(venue, offer.room_type, offer.room, start, stop, 1, now):
+            continue
+        busy_from, busy_until = judging.buffered(venue, start, stop)
+        blocks = [one for one in busy if one.starts_at < busy_until and busy_from < one.ends_at]
+        state, until = worst(blocks)
+        slots.append(
+            SlotOffer(
+                starts_at=start,
+                ends_at=stop,
+                state=state,
+                held_until=until,
+                price=pricing.slot(offer.room_type, int(length.total_seconds() // 60)),
+                currency=venue.currency,
+            )
+        )
+        if len(slots) >= _MOST_SLOTS:
+            break
+    return slots
+
+
+def worst(blocks: list[availability.Busy]) -> tuple[str, datetime | None]:
+    """Sum up what stands in the way of a time: closed before taken before held; held names when it may be free."""
+    states = {one.state for one in blocks}
+    if not states:
+        return "free", None
+    if "closed" in states:
+        return "closed", None
+    if "taken" in states:
+        return "taken", None
+    return "held", max(one.held_until for one in blocks if one.held_until is not None)
+
+
+async def free_for_stay(db: Db, offer: TypeOffer, check_in: date, check_out: date) -> int:
+    """Count the rooms of a type that are free for all nights of a stay."""
+    if offer.room_type.sold_as == "pool":
+        nights = await availability.nights(db, offer.room_type.id, check_in, check_out)
+        return max(min((night.free for night in nights), default=0), 0)
+    begin, end = judging.stay_instants(offer.venue, check_in, check_out)
+    return len(await availability.free_rooms(db, offer.room_type.id, begin, end))
+
+
+async def stay(
+    db: Db, offer: TypeOffer, check_in: date, check_out: date, guests: int, quantity: int, now: datetime
+) -> StayAvailability:
+    """Answer whether a stay in a room of this type can be had, night by night, with its price."""
+    room_type, venue = offer.room_type, offer.venue
+    reasons = judging.judge_stay(venue, room_type, None, check_in, check_out, guests, quantity, now)
+    free = await free_for_stay(db, offer, check_in, check_out)
+    nights = await _nights(db, offer, check_in, check_out)
+    until = max((night.held_until for night in nights if night.held_until and night.free < quantity), default=None)
+    if free < quantity:
+        full = [night for night in nights if night.free < quantity]
+        code = "held" if full and all(night.free + night.held >= quantity for night in full) else "taken"
+        reasons.append(Reason(code, "There are not that many rooms left for all nights.", "", until))
+    return StayAvailability(
+        room_type_id=room_type.id,
+        venue_id=venue.id,
+        name=room_type.name,
+        check_in=check_in,
+        check_out=check_out,
+        guests=guests,
+        quantity=quantity,
+        total_rooms=room_type.total_rooms,
+        available_count=0 if _rules(reasons) else free,
+        available=not reasons,
+        reasons=verdicts(reasons),
+        nights=nights,
+        unit_price=pricing.rate(room_type),
+        price=pricing.stay(room_type, (check_out - check_in).days, quantity),
+        currency=venue.currency,
+    )
+
+
+def _rules(reasons: list[Reason]) -> bool:
+    return any(reason.code not in ("held", "taken") for reason in reasons)
+
+
+async def _nights(db: Db, offer: TypeOffer, check_in: date, check_out: date) -> list[NightOffer]:
+    price = pricing.rate(offer.room_type)
+    if offer.room_type.sold_as == "pool":
+        counted = await availability.nights(db, offer.room_type.id, check_in, check_out)
+        return [NightOffer(**night.model_dump(), price=price) for night in counted]
+    nights = []
+    for n in range((check_out - check_in).days):
+        night = check_in + timedelta(days=n)
+        begin, end = judging.stay_instants(offer.venue, night, night + timedelta(days=1))
+        free = len(await availability.free_rooms(db, offer.room_type.id, begin, end))
+        total = max(offer.room_type.total_rooms, free)
+        nights.append(NightOffer(night=night, total=total, taken=total - free, held=0, free=free, price=price))
+    return nights
+
+
+async def places(db: Db, offer: SessionOffer, quantity: int, now: datetime) -> PlaceAvailability:
+    """Answer whether places in a session can be had, with their price."""
+    session, venue = offer.session, offer.venue
+    reasons = judging.judge_place(venue, session, quantity, now)
+    state = await availability.places(db, session.id)
+    assert state is not None
+    if state.free < quantity:
+        code = "held" if state.free + state.held >= quantity else "taken"
+        reasons.append(Reason(code, "There are not that many places left.", "quantity", state.held_until))
+    return PlaceAvailability(
+        session_id=session.id,
+        venue_id=venue.id,
+        title=session.title,
+        starts_at=session.starts_at,
+        ends_at=session.ends_at,
+        total=state.total,
+        taken=state.taken,
+        held=state.held,
+        free=state.free,
+        held_until=state.held_until,
+        quantity=quantity,
+        available=not reasons,
+        reasons=verdicts(reasons),
+        unit_price=session.price,
+        price=session.price * quantity,
+        currency=venue.currency,
+    )
+
+
+def verdicts(reasons: list[Reason]) -> list[Verdict]:
+    """Write reasons as the public reads them."""
+    return [Verdict(reason=one.code, sentence=one.sentence, held_until=one.held_until) for one in reasons]

@@ -1,0 +1,110 @@
+"""Placing a basket: judge, price, take it whole or say why not; holds, direct bookings and imports all come through here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from hub.core import Actor, Hub
+from hub.errors import HubError, InFlight, KeyReused, NotAvailable, TooManyHolds, Unavailable
+from hub.models.bookings import AskItem, Booking, PlaceHold
+from hub.services import access, alternatives, baskets, catalogue
+from hub.services.baskets import Basket
+from hub.work import Repeated
+from storage.placing import AskBooking, Outcome
+
+# How often a basket is judged anew when the inventory moved, or a room chosen for it went to somebody faster.
+_TRIES = 4
+
+SENTENCES = {
+    "held": "Somebody holds this; it may come back.",
+    "taken": "This is taken.",
+    "closed": "The venue has closed this for that time.",
+}
+
+
+async def place(hub: Hub, actor: Actor, ask: PlaceHold, *, at_once: bool) -> Booking:
+    """Take the whole basket for a while (a hold) or, `at_once`, as a booking."""
+    asker = actor.user_id if actor.is_hub and ask.user_id else access.signed_in(actor)
+    user_id = ask.user_id or asker
+    assert user_id is not None
+    refusal: HubError = Unavailable()
+    for _ in range(_TRIES):
+        items = await baskets.with_rooms_chosen(hub, ask.items)
+        by_staff = ask.user_id is not None and await _works_at_all(hub, actor, items)
+        basket = await baskets.judged(hub, items, by_staff=by_staff)
+        outcome = await hub.placing.ask(_asked(hub, actor, ask, basket, user_id, at_once, by_staff))
+        if outcome.kind == "placed":
+            assert outcome.document is not None
+            return Booking.model_validate_json(outcome.document)
+        if outcome.kind == "stale":
+            catalogue.forget(hub, basket.venue_ids)
+            continue
+        refusal = await _refusal(hub, actor, basket, items, outcome)
+        if items == list(ask.items) or not isinstance(refusal, NotAvailable):
+            break
+    raise refusal
+
+
+async def _works_at_all(hub: Hub, actor: Actor, items: Sequence[AskItem]) -> bool:
+    lines = [await baskets.line(hub, item) for item in items]
+    async with hub.reading() as db:
+        venue_ids = sorted({line.venue.id for line in lines})
+        if not await access.works_at_all(db, actor, venue_ids):
+            raise access.not_staff()
+    return True
+
+
+def _asked(
+    hub: Hub, actor: Actor, ask: PlaceHold, basket: Basket, user_id: int, at_once: bool, by_staff: bool
+) -> AskBooking:
+    status = "held"
+    if at_once:
+        status = "pending" if basket.needs_payment and not by_staff else "confirmed"
+    waits = status != "confirmed"
+    limited = waits and not by_staff
+    repeat = actor.repeat
+    return AskBooking(
+        user_id=user_id,
+        booked_by=actor.user_id or user_id,
+        status=status,
+        currency=basket.currency,
+        price=basket.price,
+        items=basket.items,
+        expires_in=(basket.hold_cap_seconds if status == "pending" else basket.hold_seconds) if waits else None,
+        ends_in=basket.hold_cap_seconds if waits else None,
+        notes=ask.notes,
+        guest_details=ask.guest_details.model_dump() if ask.guest_details else None,
+        person_limit=hub.settings.holds_per_person if limited else None,
+        venue_limit=hub.settings.holds_per_venue if limited else None,
+        repeat_route=repeat.route if repeat else None,
+        repeat_key=repeat.key if repeat else None,
+        repeat_hash=repeat.body_hash.hex() if repeat else None,
+    )
+
+
+async def _refusal(
+    hub: Hub, actor: Actor, basket: Basket, items: Sequence[AskItem], outcome: Outcome
+) -> HubError:
+    if outcome.kind == "too_many_holds":
+        return TooManyHolds()
+    if outcome.kind == "in_flight":
+        return InFlight(retry_after=1)
+    said = orjson.loads(outcome.document or "null")
+    if outcome.kind == "repeated":
+        assert actor.repeat is not None
+        if said["hash"] != actor.repeat.body_hash.hex():
+            return KeyReused()
+        raise Repeated(said["status"], orjson.dumps(said["answer"]).decode())
+    return await unavailable(hub, items, said)
+
+
+async def unavailable(hub: Hub, items: Sequence[AskItem], said: list[dict[str, Any]]) -> NotAvailable:
+    """Say why a basket cannot be had, [{item, reason, held_until}], and what could be had instead."""
+    reasons = [{**one, "sentence": SENTENCES.get(one["reason"], "This cannot be had.")} for one in said]
+    reasons.sort(key=lambda one: int(one["item"]))
+    blocked = {int(one["item"]) for one in reasons}
+    found = [found for place in sorted(blocked) for found in await alternatives.near(hub, place, items[place])]
+    return NotAvailable(reasons=reasons, alternatives=found)

@@ -1,0 +1,33 @@
+"""The version of a venue's catalogue, reached from any of its things."""
+
+from __future__ import annotations
+
+from storage.query import Db, value
+
+
+async def of_room(db: Db, room_id: int) -> int | None:
+    """Read the catalogue version of a room's venue."""
+    found: int | None = await value(
+        db, "SELECT v.catalogue_version FROM rooms AS r JOIN venues AS v ON v.id = r.venue_id WHERE r.id = $1", room_id
+    )
+    return found
+
+
+async def of_type(db: Db, room_type_id: int) -> int | None:
+    """Read the catalogue version of a room type's venue."""
+    found: int | None = await value(
+        db,
+        "SELECT v.catalogue_version FROM room_types AS t JOIN venues AS v ON v.id = t.venue_id WHERE t.id = $1",
+        room_type_id,
+    )
+    return found
+
+
+async def of_session(db: Db, session_id: int) -> int | None:
+    """Read the catalogue version of a session's venue."""
+    found: int | None = await value(
+        db,
+        "SELECT v.catalogue_version FROM sessions AS s JOIN venues AS v ON v.id = s.venue_id WHERE s.id = $1",
+        session_id,
+    )
+    return found
