@@ -55,7 +55,7 @@ class MicroBatcher(Generic[Asked, Answered]):
     async def _send(self, batch: list[tuple[Asked, asyncio.Future[Answered]]]) -> None:
         try:
             answers = await self._flush([asked for asked, _ in batch])
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - every caller gets the error of its own ask
             if len(batch) == 1:
                 if not batch[0][1].done():
                     batch[0][1].set_exception(error)

@@ -111,7 +111,8 @@ async def places(db: Db, session_id: int) -> SessionState | None:
         FROM session_places AS p
         CROSS JOIN LATERAL (
             SELECT coalesce((SELECT sum(c.quantity) FROM claims AS c
-                             WHERE c.place_session_id = p.session_id AND c.expires_at <= clock_timestamp()), 0) AS expired,
+                             WHERE c.place_session_id = p.session_id AND c.expires_at <= clock_timestamp()), 0)
+                       AS expired,
                    (SELECT min(c.expires_at) FROM claims AS c
                     WHERE c.place_session_id = p.session_id AND c.expires_at > clock_timestamp()) AS held_until
         ) AS w

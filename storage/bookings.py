@@ -73,7 +73,9 @@ async def lock_live_of_session(db: Db, session_id: int) -> list[int]:
     await run(db, "SELECT lock_bookings($1::bigint[])", ids)
     return await column(
         db,
-        "SELECT id FROM bookings WHERE id = ANY ($1::bigint[]) AND status IN ('held', 'pending', 'confirmed') ORDER BY id",
+        """
+        SELECT id FROM bookings WHERE id = ANY ($1::bigint[]) AND status IN ('held', 'pending', 'confirmed') ORDER BY id
+        """,
         ids,
     )
 

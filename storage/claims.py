@@ -1,4 +1,4 @@
-"""Claims: what makes a booking's item, a session or a closure exclusive. The SQL stands in 0005_claims.sql and 0008_releasing.sql."""
+"""Claims: what makes an item, a session or a closure exclusive (SQL in 0005_claims.sql and 0008_releasing.sql)."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class AskBooking:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a basket: placed, refused, stale, too_many_holds, in_flight or repeated; `document` is JSON text."""
+    """What became of a basket: placed, refused, stale, too_many_holds, in_flight or repeated; the document is JSON."""
 
     kind: str
     document: str | None

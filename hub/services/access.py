@@ -50,7 +50,7 @@ async def desk(db: Db, actor: Actor, venue_id: int) -> Venue:
 
 
 async def manage_venue(db: Db, actor: Actor, venue_id: int, permission: str) -> Venue:
-    """Lock and load a venue whose inventory the actor may change: its owner, a manager, or a role with the permission."""
+    """Lock and load a venue whose inventory the actor may change: owner, manager, or a role with the permission."""
     user_id = signed_in(actor) if not actor.is_hub else 0
     await ties.lock_venue(db, venue_id)
     tie = await ties.tie(db, venue_id, user_id)
@@ -85,7 +85,7 @@ async def see_booking(db: Db, actor: Actor, booking_id: int) -> int | None:
 async def booking(
     db: Db, actor: Actor, booking_id: int, *, staff: bool = False, also: Sequence[Claim] = ()
 ) -> BookingRow:
-    """Lock a booking with all it claims (and `also` is about to), for its customer or its venues' staff only (`staff`)."""
+    """Lock a booking with all it claims (and `also` is about to), for its customer or, `staff`, its venues' staff."""
     found = await booking_store.find(db, booking_id)
     if found is None:
         raise NotFound()

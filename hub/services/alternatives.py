@@ -92,9 +92,10 @@ async def _stays(hub: Hub, item: AskStay) -> list[dict[str, Any]]:
             begin = item.check_in + timedelta(days=shift)
             end = begin + timedelta(days=nights)
             moved = asked.model_copy(update={"check_in": begin, "check_out": end})
-            if shift and not (await baskets.line(hub, moved)).reasons:
-                if await offers.free_for_stay(db, offer, begin, end) >= item.quantity:
-                    found += [one for one in [await _offer(hub, "nearest nights", moved)] if one]
+            if shift == 0 or (await baskets.line(hub, moved)).reasons:
+                continue
+            if await offers.free_for_stay(db, offer, begin, end) >= item.quantity:
+                found += [one for one in [await _offer(hub, "nearest nights", moved)] if one]
     return found
 
 

@@ -45,9 +45,7 @@ async def of_type(hub: Hub, actor: Actor, ask: AskStayAvailability) -> StayAvail
     async with hub.reading() as db:
         offer = await catalogue.read_type(db, ask.room_type_id)
         await access.venue(db, actor, offer.venue.id)
-        return await offers.stay(
-            db, offer, ask.check_in, ask.check_out, ask.guests, ask.quantity, hub.clock.now()
-        )
+        return await offers.stay(db, offer, ask.check_in, ask.check_out, ask.guests, ask.quantity, hub.clock.now())
 
 
 async def of_session(hub: Hub, actor: Actor, ask: AskPlaceAvailability) -> PlaceAvailability:
@@ -71,7 +69,8 @@ async def of_venue(hub: Hub, actor: Actor, ask: AskVenueAvailability) -> VenueAv
             for room_type in await type_store.of_venue(db, venue.id):
                 if room_type.price_unit == "night":
                     offer = await catalogue.read_type(db, room_type.id)
-                    stays.append(await offers.stay(db, offer, ask.check_in, ask.check_out, ask.guests, 1, now))
+                    stay = await offers.stay(db, offer, ask.check_in, ask.check_out, ask.guests, 1, now)
+                    stays.append(stay)
         begin, end = _range(venue, ask.from_, ask.to, now)
         rooms = []
         for room in await room_store.of_venue(db, venue.id):

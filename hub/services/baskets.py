@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -74,9 +74,7 @@ async def judged(hub: Hub, items: Sequence[AskItem], *, by_staff: bool = False) 
     ]
     if refused:
         raise NotOffered(
-            reasons=[
-                {"item": place, "reason": reason.code, "sentence": reason.sentence} for place, reason in refused
-            ],
+            reasons=[{"item": place, "reason": reason.code, "sentence": reason.sentence} for place, reason in refused],
             errors=[
                 {"field": f"items.{place}.{reason.field}", "message": reason.sentence}
                 for place, reason in refused
@@ -135,9 +133,7 @@ async def _stay(hub: Hub, item: AskStay) -> Line:
         offer, room = await catalogue.room_type(hub, item.room_type_id), None
     venue, room_type = offer.venue, offer.room_type
     now = hub.clock.now()
-    reasons = judging.judge_stay(
-        venue, room_type, room, item.check_in, item.check_out, item.guests, item.quantity, now
-    )
+    reasons = judging.judge_stay(venue, room_type, room, item.check_in, item.check_out, item.guests, item.quantity, now)
     nights = (item.check_out - item.check_in).days
     begin, end = judging.stay_instants(venue, item.check_in, item.check_out)
     fields = {
@@ -213,17 +209,14 @@ def claims_of(basket: Basket, booking_id: int, item_ids: Sequence[int], expires_
     """Write what a basket claims: a numbered room for a time, a pool's nights one by one, places in a session."""
     claims = []
     for item_id, fields in zip(item_ids, basket.items, strict=True):
-        common = {"booking_id": booking_id, "item_id": item_id, "expires_at": expires_at}
+        claim = Claim(booking_id=booking_id, item_id=item_id, quantity=fields["quantity"], expires_at=expires_at)
         if fields.get("room_id") is not None:
-            busy = (fields["busy_from"], fields["busy_until"])
-            claims.append(Claim(room_id=fields["room_id"], busy=busy, **common))
+            claims.append(replace(claim, room_id=fields["room_id"], busy=(fields["busy_from"], fields["busy_until"])))
         elif fields["kind"] == "place":
-            claims.append(Claim(place_session_id=fields["session_id"], quantity=fields["quantity"], **common))
+            claims.append(replace(claim, place_session_id=fields["session_id"]))
         else:
-            for night in nights_of(fields["check_in"], fields["check_out"]):
-                claims.append(
-                    Claim(room_type_id=fields["room_type_id"], night=night, quantity=fields["quantity"], **common)
-                )
+            nights = nights_of(fields["check_in"], fields["check_out"])
+            claims += [replace(claim, room_type_id=fields["room_type_id"], night=night) for night in nights]
     return claims
 
 

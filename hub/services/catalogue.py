@@ -1,4 +1,4 @@
-"""What is on offer, remembered by this worker: a hold judged on an outdated memory is refused as stale and judged again."""
+"""What is on offer, remembered by this worker; a hold judged on an outdated memory is stale and judged again."""
 
 from __future__ import annotations
 

@@ -30,7 +30,8 @@ async def renew(hub: Hub, actor: Actor, ask: NameBooking) -> Booking:
         held = await bookings.live(work, actor, ask.booking_id)
         if held.status != "held":
             raise WrongState("Only a hold can be renewed.")
-        assert held.expires_at is not None and held.hold_ends_at is not None
+        assert held.expires_at is not None
+        assert held.hold_ends_at is not None
         until = min(hub.clock.now() + timedelta(seconds=held.hold_seconds), held.hold_ends_at)
         if until <= held.expires_at:
             raise HoldCapReached()

@@ -1,4 +1,4 @@
-"""May it be asked for at all? Pure rules over policies and the clock; the same ones make the offer and judge the ask."""
+"""May it be asked for at all? Pure rules over policies and the clock; the same make the offer and judge the ask."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from hub.models.availability import (
     NightOffer,
     PlaceAvailability,
     SlotOffer,
+    State,
     StayAvailability,
     Verdict,
 )
@@ -70,7 +71,7 @@ async def room_slots(
     return slots
 
 
-def worst(blocks: list[availability.Busy]) -> tuple[str, datetime | None]:
+def worst(blocks: list[availability.Busy]) -> tuple[State, datetime | None]:
     """Sum up what stands in the way of a time: closed before taken before held; held names when it may be free."""
     states = {one.state for one in blocks}
     if not states:

@@ -1,4 +1,4 @@
-"""Placing a basket: judge, price, take it whole or say why not; holds, direct bookings and imports all come through here."""
+"""Placing a basket: judge, price, take it whole or say why not; holds, bookings and imports all come through here."""
 
 from __future__ import annotations
 
@@ -85,9 +85,7 @@ def _asked(
     )
 
 
-async def _refusal(
-    hub: Hub, actor: Actor, basket: Basket, items: Sequence[AskItem], outcome: Outcome
-) -> HubError:
+async def _refusal(hub: Hub, actor: Actor, basket: Basket, items: Sequence[AskItem], outcome: Outcome) -> HubError:
     if outcome.kind == "too_many_holds":
         return TooManyHolds()
     if outcome.kind == "in_flight":
