@@ -29,7 +29,7 @@ Confirmation = Literal["instant", "payment"]
 
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
-StepMinutes = Annotated[int, Field(ge=1, le=1440, description="Slots start at these steps, counted from opening time.")]
+StepMinutes = Annotated[int, Field(ge=1, le=1440, description="Slots start at these steps, counted from midnight.")]
 SlotMinutes = Annotated[int, Field(ge=1, le=44_640)]
 BufferMinutes = Annotated[int, Field(ge=0, le=1440)]
 Nights = Annotated[int, Field(ge=1, le=365)]
