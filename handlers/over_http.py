@@ -15,6 +15,7 @@ from handlers.endpoint import TABLE, Endpoint
 from handlers.table import table
 from hub.core import Actor, Hub
 from hub.errors import ChangedMeanwhile, Invalid, NotFound, TooLarge, Unauthenticated, WrongMediaType
+from hub.services import accounts
 from hub.work import Repeated
 
 BASE = "/api/v1"
@@ -22,7 +23,7 @@ HUB = web.AppKey("hub", Hub)
 ENDPOINT = web.RequestKey("endpoint", Endpoint)
 
 _PARAMETER = re.compile(r"{(\w+)}")
-_WITH_BODY = ("POST", "PUT", "PATCH")
+WITH_BODY = ("POST", "PUT", "PATCH")
 _LONGEST_DEVICE = 200
 
 Serve = Callable[[web.Request], Awaitable[web.Response]]
@@ -60,7 +61,7 @@ def _serving(endpoint: Endpoint) -> Serve:
         actor = await actor_of(request)
         judge(endpoint, actor)
         named = _named(endpoint, request)
-        if endpoint.method in _WITH_BODY:
+        if endpoint.method in WITH_BODY:
             asked = await _with_body(request, named)
             actor = repeatable(endpoint, actor, request.headers.get("Idempotency-Key"), canonical(asked))
         else:
@@ -117,7 +118,7 @@ async def _with_body(request: web.Request, named: dict[str, Any]) -> dict[str, A
 
 def _ask(endpoint: Endpoint, asked: dict[str, Any], parameters: frozenset[str]) -> Any:
     try:
-        return read_ask(endpoint, asked, strict=endpoint.method in _WITH_BODY)
+        return read_ask(endpoint, asked, strict=endpoint.method in WITH_BODY)
     except Invalid as error:
         # A path that cannot be is a thing that is not there.
         if any(one["field"] in parameters for one in error.details.get("errors", ())):
@@ -134,8 +135,6 @@ async def actor_of(request: web.Request) -> Actor:
     scheme, _, token = header[0].partition(" ")
     if len(header) > 1 or scheme.lower() != "bearer" or not token:
         raise Unauthenticated()
-    from hub.services import accounts
-
     return await accounts.actor_of(hub, token.strip(), address=address, device=device)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 
@@ -9,6 +10,7 @@ import handlers
 from handlers.endpoint import TABLE, Endpoint
 
 
+@functools.cache
 def table() -> dict[str, Endpoint]:
     """Answer the whole endpoint table."""
     for module in pkgutil.iter_modules(handlers.__path__):

@@ -14,6 +14,8 @@ from yarl import URL
 
 from hub.app import Running, build, open_hub
 from hub.core import Actor, Hub
+from hub.models.users import Register
+from hub.services import accounts
 from hub.settings import Settings
 from storage.event_log import Told
 from storage.pool import open_pool
@@ -136,15 +138,10 @@ class People:
             await db.execute(
                 "INSERT INTO user_roles (user_id, role_id) SELECT $1, id FROM roles WHERE code = $2", person.id, role
             )
-        from hub.services import accounts
-
         return replace(person, actor=await accounts.actor_of(self.hub, person.token))
 
     async def register(self, full_name: str, role: str) -> Person:
         """Register somebody with an e-mail address of their own."""
-        from hub.models.users import Register
-        from hub.services import accounts
-
         email = f"{full_name.lower().replace(' ', '.')}.{secrets.token_hex(3)}@example.org"
         ask = Register(email=email, password=PASSWORD, full_name=full_name, role=role)
         tokens = await accounts.register(self.hub, Actor(), ask)
@@ -157,8 +154,9 @@ async def hub(settings: Settings) -> AsyncIterator[ListeningHub]:
     """Give a test a hub on an empty database, which keeps what it tells in `told`."""
     assert settings.database_url
     pool = await open_pool(settings.database_url, settings.pool_size)
+    told: list[Told] = []
     try:
-        hub = ListeningHub(settings, pool, lambda told: hub.told.extend(told))
+        hub = ListeningHub(settings, pool, told.extend, told=told)
         async with hub.reading() as db:
             await hub.clock.synchronise(db)
         yield hub

@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 class Thing(BaseModel):
     """Something as the hub answers it; frozen."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", json_schema_serialization_defaults_required=True)
 
 
 class Ask(BaseModel):
@@ -88,7 +88,9 @@ Id = Annotated[int, Field(ge=1, le=2**53)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_one_line)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_one_line)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=10_000), AfterValidator(_printable)]
-Minor = Annotated[int, Field(ge=0, le=1_000_000_000_000, description="Amount in minor units of the currency beside it.")]
+Minor = Annotated[
+    int, Field(ge=0, le=1_000_000_000_000, description="Amount in minor units of the currency beside it.")
+]
 CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(description="ISO 4217 code.")]
 Moment = Annotated[
     datetime,
