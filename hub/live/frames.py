@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from storage.event_log import Told
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Frame:
-    """One event as the bytes of its Socket.IO packet, with what is needed to put it in its place."""
+    """One event as the text of its Socket.IO packet, with what is needed to put it in its place."""
 
     room: str
     version: int
     text: str
+    # What the socket server makes of it, once, for the first who hears it and all the others.
+    packet: Any = field(default=None, repr=False, compare=False)
 
     def payload(self) -> str:
         """Write the frame for Redis, whose channel already names the room."""

@@ -42,7 +42,7 @@ def redis_options(url: str) -> dict[str, Any]:
 
 
 class Listener:
-    """Hears the rooms it is told to; says `changed` when the line breaks or is whole again, as the log then knows more."""
+    """Hears the rooms it is told to; says `changed` when the line breaks or is whole again: the log then knows more."""
 
     def __init__(
         self,
@@ -94,25 +94,27 @@ class Listener:
 
     async def run(self) -> None:
         """Listen until cancelled, reconnecting as often as it takes."""
-        try:
-            while True:
-                try:
-                    await self._listen()
-                except FAILURES as failure:
-                    if self.up:
-                        log.warning("Redis is out of reach, the log is read instead: %s", failure)
-                finally:
-                    self.up = False
-                    self._changed()
-                    await self._hang_up()
-                await asyncio.sleep(random.uniform(*RECONNECT_SECONDS))  # noqa: S311
-        finally:
-            await self._pool.aclose()
+        while True:
+            try:
+                await self._listen()
+            except FAILURES as failure:
+                if self.up:
+                    log.warning("Redis is out of reach, the log is read instead: %s", failure)
+            finally:
+                self.up = False
+                self._changed()
+                await self._hang_up()
+            await asyncio.sleep(random.uniform(*RECONNECT_SECONDS))  # noqa: S311
+
+    async def close(self) -> None:
+        """Let go of Redis."""
+        await self._hang_up()
+        await self._pool.aclose()
 
     async def _listen(self) -> None:
         connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         try:
-            await connection.connect()
+            await connection.connect()  # type: ignore[no-untyped-call]
             self._connection = connection
             self._heard_canary = time.monotonic()
             missing = {self._canary, *self._wanted}

@@ -68,20 +68,21 @@ class Publisher:
 
     async def run(self) -> None:
         """Send what waits until cancelled."""
-        try:
-            while True:
-                await self._arrived.wait()
-                self._arrived.clear()
-                while self._waiting:
-                    batch = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
-                    if await self._publish([message for messages, _ in batch for message in messages]):
-                        await self._forget({outbox_id for _, outbox_ids in batch for outbox_id in outbox_ids})
-                    else:
-                        self._waiting.clear()
-                        await asyncio.sleep(random.uniform(*RECONNECT_SECONDS))  # noqa: S311
-        finally:
-            if self._redis is not None:
-                await self._redis.aclose()
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
+                if await self._publish([message for messages, _ in batch for message in messages]):
+                    await self._forget({outbox_id for _, outbox_ids in batch for outbox_id in outbox_ids})
+                else:
+                    self._waiting.clear()
+                    await asyncio.sleep(random.uniform(*RECONNECT_SECONDS))  # noqa: S311
+
+    async def close(self) -> None:
+        """Let go of Redis."""
+        if self._redis is not None:
+            await self._redis.aclose()
 
     def _message(self, ready: Frame) -> Message:
         return f"live:{self._epoch}:{ready.room}", ready.payload()

@@ -1,0 +1,263 @@
+"""The live part of one worker: its sockets, who they are, and what reaches them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+from aiohttp import web
+from socketio.exceptions import ConnectionRefusedError as Refused
+
+from hub.live.fanout import Fanout, Seat
+from hub.live.frames import Frame
+from hub.live.hardening import SocketServer, Wire, packet, packet_of
+from hub.live.listener import Listener
+from hub.live.publisher import Publisher
+from hub.settings import Settings
+from storage import event_log
+from storage.pool import Pool
+from storage.transaction import reading
+
+log = logging.getLogger("hub.live")
+
+# Asks of one connection that may wait for their turn; while more arrive the client is not read.
+MOST_ASKS = 64
+# Seconds between two looks at who a socket belongs to, and between two looks at whose turn it is.
+RECHECK_SECONDS = 30.0
+_TICK = 1.0
+_CHECKS_AT_ONCE = 8
+_SECONDS_TO_STOP = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a client is answered, as JSON text, and what is done right after it is on its way."""
+
+    text: bytes
+    then: Callable[[], None] | None = None
+
+
+@dataclass(slots=True)
+class Ask:
+    """One event of a client that waits for its turn; `number` is empty when no answer is wanted."""
+
+    name: str
+    arguments: list[Any]
+    number: str
+
+
+@dataclass(eq=False, slots=True)
+class Connection:
+    """One client: its wire, the rooms it watches, and who it is."""
+
+    sid: str
+    wire: Wire
+    seats: dict[str, Seat] = field(default_factory=dict)
+    user_id: int | None = None
+    # The doors keep here who this is; the live part never looks inside.
+    caller: Any = None
+    check_at: float = 0.0
+    is_gone: bool = False
+    asks: asyncio.Queue[Ask] = field(default_factory=lambda: asyncio.Queue(MOST_ASKS))
+    is_answering: bool = False
+
+    def hear(self, ready: Frame) -> None:
+        """Queue an event for this client."""
+        self.wire.put(packet_of(ready))
+
+    def tell(self, name: str, data: Any) -> None:
+        """Send an event to this client only, outside of any room."""
+        self.wire.put(packet("2" + orjson.dumps([name, data]).decode()))
+
+    def cut(self, reason: str) -> None:
+        """End the connection; the client comes back and resumes."""
+        self.wire.cut(reason)
+
+
+class Doors(Protocol):
+    """The doors, which know rights and commands: who may come in, what may be asked, and who still may stay."""
+
+    async def arrive(self, connection: Connection, auth: Any) -> None:
+        """Let a client in and note who it is; raise `Refused` otherwise."""
+
+    async def answer(self, connection: Connection, name: str, arguments: list[Any]) -> Answer:
+        """Carry out an ask; a refusal is an answer too."""
+
+    async def check(self, connection: Connection) -> None:
+        """Look again at whom a connection belongs to, and take away what is no longer theirs."""
+
+
+class Live:
+    """Sockets in, events out: one of these a worker."""
+
+    def __init__(self, settings: Settings, pool: Pool, epoch: str) -> None:
+        self.epoch = epoch
+        self.fanout = Fanout(pool, epoch)
+        self.publisher = Publisher(settings.redis_url, pool, epoch, self.fanout.deliver)
+        self.listener: Listener | None = None
+        if settings.redis_url is not None:
+            self.listener = Listener(
+                settings.redis_url, epoch, self.fanout.hear, self.fanout.look_soon, self.publisher.whistle
+            )
+        self.fanout.listener = self.listener
+        self.sockets = SocketServer(self, settings.allowed_origins, settings.rate_limits)
+        self.doors: Doors | None = None
+        self._connections: dict[str, Connection] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._answering: set[asyncio.Task[None]] = set()
+        self._check_now = asyncio.Event()
+
+    @classmethod
+    async def open(cls, settings: Settings, pool: Pool) -> Live:
+        """Make the live part of a worker on a migrated database."""
+        async with reading(pool) as db:
+            return cls(settings, pool, await event_log.epoch(db))
+
+    def attach(self, app: web.Application) -> None:
+        """Serve the sockets under /socket.io/."""
+        self.sockets.attach(app)
+
+    @property
+    def is_redis_up(self) -> bool:
+        """Tell whether events come and go by Redis; while they do not, the log is polled."""
+        return self.listener is not None and self.listener.up and self.publisher.up
+
+    @property
+    def connections(self) -> Iterator[Connection]:
+        """Go through who is connected to this worker."""
+        return iter(list(self._connections.values()))
+
+    async def start(self) -> None:
+        """Start sending, hearing, and looking after the connections."""
+        self._keep_running("publisher", self.publisher.run)
+        if self.listener is not None:
+            self._keep_running("listener", self.listener.run)
+        self._keep_running("fanout", lambda: self.fanout.run(lambda: self.is_redis_up))
+        self._keep_running("checks", self._keep_checking)
+
+    async def stop(self) -> None:
+        """Send every client away to another worker, finish what was asked, and end within a few seconds."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._send_away(), _SECONDS_TO_STOP)
+        if self._answering:
+            await asyncio.wait(self._answering, timeout=_SECONDS_TO_STOP)
+        tasks = [*self._tasks, *self._answering]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.sockets.shutdown(), _SECONDS_TO_STOP)
+        await self.publisher.close()
+        if self.listener is not None:
+            await self.listener.close()
+
+    def drop_user(self, user_id: int) -> None:
+        """Look at once whether a person's sockets here may stay: a right or a login was taken away."""
+        for connection in self._connections.values():
+            if connection.user_id == user_id:
+                connection.check_at = 0.0
+        self._check_now.set()
+
+    async def enter(self, connection: Connection, room: str) -> Seat:
+        """Seat a connection in a room; the seat keeps its events until it begins."""
+        connection.seats[room] = seat = await self.fanout.join(room, connection)
+        if connection.is_gone:
+            self.leave(connection, room)
+        return seat
+
+    def leave(self, connection: Connection, room: str) -> None:
+        """Take a connection out of a room."""
+        self.fanout.leave(room, connection)
+        connection.seats.pop(room, None)
+
+    async def connected(self, sid: str, wire: Wire, auth: Any) -> None:
+        """Let a client in if the doors do."""
+        if self.doors is None:
+            raise Refused("The hub is still starting; try again in a moment.")
+        connection = Connection(sid, wire)
+        await self.doors.arrive(connection, auth)
+        if not wire.is_cut:
+            self._connections[sid] = connection
+
+    async def asked(self, sid: str, name: str, arguments: list[Any], number: str) -> None:
+        """Queue an ask; a connection's asks are carried out one after the other, in the order they came."""
+        connection = self._connections.get(sid)
+        if connection is None:
+            return
+        await connection.asks.put(Ask(name, arguments, number))
+        if not connection.is_answering and not connection.is_gone:
+            connection.is_answering = True
+            self._start(self._answer(connection), self._answering)
+
+    def gone(self, sid: str) -> None:
+        """Forget a client; what it is being answered is still carried out."""
+        connection = self._connections.pop(sid, None)
+        if connection is None:
+            return
+        connection.is_gone = True
+        while not connection.asks.empty():
+            connection.asks.get_nowait()
+        for room in list(connection.seats):
+            self.leave(connection, room)
+
+    async def _answer(self, connection: Connection) -> None:
+        assert self.doors is not None
+        try:
+            while not connection.asks.empty():
+                ask = connection.asks.get_nowait()
+                answer = await self.doors.answer(connection, ask.name, ask.arguments)
+                if connection.is_gone:
+                    return
+                if ask.number:
+                    connection.wire.put(packet(f"3{ask.number}[{answer.text.decode()}]"))
+                if answer.then is not None:
+                    answer.then()
+        except Exception:
+            log.exception("an ask failed")
+            connection.cut("met a fault of the hub")
+        finally:
+            connection.is_answering = False
+
+    async def _keep_checking(self) -> None:
+        turns = asyncio.Semaphore(_CHECKS_AT_ONCE)
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._check_now.wait(), _TICK)
+            self._check_now.clear()
+            now = time.monotonic()
+            due = [one for one in self._connections.values() if one.user_id is not None and one.check_at <= now]
+            await asyncio.gather(*(self._check(one, turns) for one in due))
+
+    async def _check(self, connection: Connection, turns: asyncio.Semaphore) -> None:
+        async with turns:
+            connection.check_at = time.monotonic() + RECHECK_SECONDS
+            try:
+                if self.doors is not None:
+                    await self.doors.check(connection)
+            except Exception:
+                log.exception("a connection could not be checked")
+
+    async def _send_away(self) -> None:
+        await asyncio.gather(*(wire.go_away() for wire in list(self.sockets.wires.values())))
+
+    def _keep_running(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        async def keep() -> None:
+            while True:
+                try:
+                    await work()
+                except Exception:
+                    log.exception("the %s failed and starts again", name)
+                await asyncio.sleep(_TICK)
+
+        self._start(keep(), self._tasks)
+
+    def _start(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
+        task = asyncio.create_task(work)
+        among.add(task)
+        task.add_done_callback(among.discard)
