@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from hub.errors import Unavailable
+
 Asked = TypeVar("Asked")
 Answered = TypeVar("Answered")
 
@@ -14,7 +16,8 @@ Answered = TypeVar("Answered")
 class MicroBatcher(Generic[Asked, Answered]):
     """Gathers asks while earlier ones are under way and sends them as one; each caller gets its own answer or error.
 
-    A batch that raises is repeated ask by ask, so that one bad ask cannot spoil its neighbours.
+    A batch that raises is repeated ask by ask, so that one bad ask cannot spoil its neighbours; but not one that found
+    the database unavailable, because it may have taken effect before the answer was lost.
     """
 
     def __init__(
@@ -48,17 +51,21 @@ class MicroBatcher(Generic[Asked, Answered]):
         try:
             while self._waiting:
                 batch = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
-                await self._send(batch)
+                # Who has left meanwhile wants nothing any more.
+                await self._send([(asked, answer) for asked, answer in batch if not answer.done()])
         finally:
             self._free += 1
 
     async def _send(self, batch: list[tuple[Asked, asyncio.Future[Answered]]]) -> None:
+        if not batch:
+            return
         try:
             answers = await self._flush([asked for asked, _ in batch])
         except Exception as error:  # noqa: BLE001 - every caller gets the error of its own ask
-            if len(batch) == 1:
-                if not batch[0][1].done():
-                    batch[0][1].set_exception(error)
+            if len(batch) == 1 or isinstance(error, Unavailable):
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
                 return
             for single in batch:
                 await self._send([single])
