@@ -1,0 +1,138 @@
+/** Who is here: the access token lives in this module's memory only, the refresh token in a cookie no script can read. */
+
+import { signal } from "@preact/signals";
+
+/** undefined while nobody knows yet, null for a guest, else the person. */
+export const person = signal(undefined);
+
+/** Set while a form asks to log in without leaving the page: a function that takes true (done) or false (dismissed). */
+export const logInAsked = signal(null);
+
+/** What the hub refused, with its problem document. */
+export class Refusal extends Error {
+  constructor(problem) {
+    super(problem.detail ?? "The hub cannot be reached; check the connection and try again.");
+    this.problem = problem;
+    this.status = problem.status ?? 0;
+  }
+
+  /** The sentence for one field of a form, if the hub named it. */
+  field(name) {
+    return this.problem.errors?.find((error) => error.field === name || error.field.endsWith(`.${name}`))?.message;
+  }
+}
+
+const WAS_HERE = "hub.was-here";
+const tabs = "BroadcastChannel" in globalThis ? new BroadcastChannel("hub.session") : null;
+let token = null;
+let expires = 0;
+let told = new Set();
+
+tabs?.addEventListener("message", ({ data }) => take(data, false));
+
+/** Be told, with the token or null, whenever it changes. */
+export function onToken(listener) {
+  told.add(listener);
+}
+
+/** The access token as it is now, fetched anew when it is about to expire; null for a guest. */
+export async function accessToken() {
+  if (token && Date.now() < expires - 20_000) return token;
+  if (person.value !== null || localStorage.getItem(WAS_HERE)) await refresh();
+  return token;
+}
+
+/** Find out at the start who is here, without asking the server about guests. */
+export async function meet() {
+  if (!localStorage.getItem(WAS_HERE)) return take(null, false);
+  try {
+    await refresh();
+  } catch {
+    if (person.value === undefined) person.value = null;
+  }
+}
+
+export async function logIn(credentials) {
+  take(await session("login", credentials), true);
+}
+
+export async function register(details) {
+  take(await session("register", details), true);
+}
+
+export async function logOut() {
+  await session("logout", {});
+  take(null, true);
+}
+
+async function refresh() {
+  // One tab at a time: a refresh token works once, and its second use ends the log-in everywhere.
+  const alone = navigator.locks ? (work) => navigator.locks.request("hub.session", work) : (work) => work();
+  await alone(async () => {
+    if (token && Date.now() < expires - 20_000) return;
+    try {
+      take(await session("refresh", {}), true);
+    } catch (refusal) {
+      if (refusal.status === 401) take(null, true);
+      else throw refusal;
+    }
+  });
+}
+
+function take(answer, tell) {
+  token = answer?.access_token ?? null;
+  expires = answer ? (answer.until ?? Date.now() + answer.expires_in * 1000) : 0;
+  person.value = answer?.user ?? null;
+  if (answer) localStorage.setItem(WAS_HERE, "1");
+  else localStorage.removeItem(WAS_HERE);
+  if (tell) tabs?.postMessage(answer && { ...answer, until: expires });
+  for (const listener of told) listener(token);
+}
+
+/** keepalive lets an answer's cookie arrive although the visitor has moved on to the next page. */
+async function session(what, body) {
+  return read(await send(`/session/${what}`, "POST", body, { keepalive: true }));
+}
+
+async function send(address, method, body, { headers, keepalive } = {}) {
+  const json = body === undefined ? {} : { "Content-Type": "application/json" };
+  try {
+    return await fetch(address, { method, keepalive, headers: { Accept: "application/json", ...json, ...headers }, body: body === undefined ? undefined : JSON.stringify(body) });
+  } catch {
+    throw new Refusal({});
+  }
+}
+
+async function read(response) {
+  const answer = response.status === 204 ? null : await response.json().catch(() => ({ status: response.status }));
+  if (!response.ok) throw new Refusal({ status: response.status, ...answer });
+  return answer;
+}
+
+function askToLogIn() {
+  return new Promise((resolve) => {
+    logInAsked.value = (done) => {
+      logInAsked.value = null;
+      resolve(done);
+    };
+  });
+}
+
+/**
+ * Ask something of the hub. When the log-in has run out, or there is none yet, the person is asked to log in on the
+ * same page, and then the same request goes on: nothing typed is lost. A write keeps its key, so it happens once.
+ */
+export async function ask(method, path, body) {
+  const key = method === "POST" ? { "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` } : {};
+  for (;;) {
+    const bearer = await accessToken();
+    const headers = bearer ? { ...key, Authorization: `Bearer ${bearer}` } : {};
+    const response = await send(`/api/v1${path}`, method, body, { headers });
+    if (response.status !== 401) return read(response);
+    if (bearer) {
+      token = null;
+      if (await accessToken()) continue;
+    }
+    if (!(await askToLogIn())) return read(response);
+  }
+}
