@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from storage.event_log import Told
-from storage.query import Db, column, many, maybe, value
+from storage.query import Db, column, many, one, value
 
 
 class Position(BaseModel):
-    """How far a room's log reaches: its newest version, and up to which one it is forgotten."""
+    """How far a room's log reaches: its epoch, its newest version, and up to which one it is forgotten."""
 
+    epoch: str
     version: int
     floor: int
 
@@ -37,8 +38,15 @@ class Unsent:
 
 async def position(db: Db, room: str) -> Position:
     """Read where a room's log stands; a room of which nothing was told yet stands at zero."""
-    found = await maybe(db, Position, "SELECT version, floor FROM live_rooms WHERE room = $1", room)
-    return found or Position(version=0, floor=0)
+    return await one(
+        db,
+        Position,
+        """
+        SELECT e.epoch, coalesce(r.version, 0) AS version, coalesce(r.floor, 0) AS floor
+        FROM live_epoch AS e LEFT JOIN live_rooms AS r ON r.room = $1
+        """,
+        room,
+    )
 
 
 async def since(db: Db, room: str, version: int, at_most: int) -> list[Told]:

@@ -34,7 +34,7 @@ class Publisher:
     def __init__(self, url: str | None, pool: Pool, epoch: str, deliver: Callable[[Frame], None] | None = None) -> None:
         self._redis = None if url is None else Redis.from_url(**redis_options(url))
         self._pool = pool
-        self._epoch = epoch
+        self.epoch = epoch
         self._deliver = deliver
         # One entry a transaction: its messages, and the outbox rows that go once Redis took all of them.
         self._waiting: deque[tuple[list[Message], set[int]]] = deque()
@@ -49,7 +49,7 @@ class Publisher:
     def publish(self, told: Sequence[Told]) -> None:
         """Take the events of a committed transaction; answers at once and never fails."""
         try:
-            frames = [frame(self._epoch, event) for event in told]
+            frames = [frame(self.epoch, event) for event in told]
             if self._deliver is not None:
                 for ready in frames:
                     self._deliver(ready)
@@ -85,7 +85,7 @@ class Publisher:
             await self._redis.aclose()
 
     def _message(self, ready: Frame) -> Message:
-        return f"live:{self._epoch}:{ready.room}", ready.payload()
+        return f"live:{self.epoch}:{ready.room}", ready.payload()
 
     def _queue(self, messages: list[Message], outbox_ids: set[int]) -> None:
         if messages and len(self._waiting) < MOST_WAITING:

@@ -1,0 +1,281 @@
+"""Connect, watch, resume: who a socket speaks for, and which live rooms it may enter."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import orjson
+import structlog
+from pydantic import BaseModel, ValidationError
+from socketio.exceptions import ConnectionRefusedError as Refused
+
+from handlers import over_socket
+from handlers.documents import refuse_strange, write
+from handlers.endpoint import EVERYBODY, SIGNED_IN
+from handlers.over_http import address_of
+from handlers.problems import Fault, invalid
+from hub import rooms
+from hub.core import Actor, Hub
+from hub.errors import Forbidden, HubError, Malformed, NotFound, TooManyRequests, Unauthenticated
+from hub.live import replay
+from hub.live.replay import DeskNews, Snapshot, UserNews, VenueNews
+from hub.live.server import RECHECK_SECONDS, Answer, Connection, Live
+from hub.models.base import Ask
+from hub.models.live import HubTime, Left, NameWatched, Nothing, Renewed, RenewToken, Since, WatchVenue
+from hub.services import access, accounts
+
+MOST_ROOMS = 50
+# Seconds a client whose token ran out may take to bring a fresh one; until then it hears nothing private.
+SECONDS_TO_RENEW = 30.0
+_LONGEST_DEVICE = 200
+_PRIVATE = ("desk:", "user:")
+
+log = structlog.get_logger()
+
+Asked = TypeVar("Asked", bound=Ask)
+
+
+class TooManyRooms(TooManyRequests):
+    """One connection watches at most 50 rooms; leave one first."""
+
+    code = "too_many_rooms"
+
+
+@dataclass(slots=True)
+class Caller:
+    """Who a connection speaks for; without a token nobody, which is enough to watch venues."""
+
+    actor: Actor
+    token: str | None = None
+    ended_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that only a socket has."""
+
+    name: str
+    may: str
+    ask: type[Ask]
+    answer: type[BaseModel]
+    sentence: str
+    carry_out: Callable[[SocketDoors, Connection, Any], Awaitable[Answer]]
+
+
+COMMANDS: dict[str, Command] = {}
+
+
+def command(
+    name: str, ask: type[Asked], answer: type[BaseModel], *, may: str = EVERYBODY
+) -> Callable[[Callable[[SocketDoors, Connection, Asked], Awaitable[Answer]]], Any]:
+    """Declare a command of the socket; the docstring is its documentation."""
+
+    def declare(carry_out: Callable[[SocketDoors, Connection, Asked], Awaitable[Answer]]) -> Any:
+        assert carry_out.__doc__
+        COMMANDS[name] = Command(name, may, ask, answer, carry_out.__doc__.partition("\n")[0], carry_out)
+        return carry_out
+
+    return declare
+
+
+class SocketDoors:
+    """Stands between the sockets and the hub."""
+
+    def __init__(self, hub: Hub, live: Live) -> None:
+        self.hub, self.live = hub, live
+        live.doors = self
+
+    async def arrive(self, connection: Connection, auth: Any) -> None:
+        """Let a client in: with a good access token as its bearer, without one as a guest."""
+        token = auth.get("token") if isinstance(auth, dict) else None
+        actor = _guest(connection)
+        if token is not None:
+            try:
+                actor = await self._actor_of(connection, token)
+            except HubError as error:
+                document = over_socket.refused(error, "connect")["error"]
+                raise Refused(error.sentence, document) from error
+        self._now_is(connection, actor, token)
+
+    async def answer(self, connection: Connection, name: str, arguments: list[Any]) -> Answer:
+        """Carry out a command of the live rooms, or else one of the endpoint table."""
+        payload = arguments[0] if arguments else None
+        if len(arguments) > 1:
+            return _refused(Malformed("Send one object with all fields."), name)
+        found = COMMANDS.get(name)
+        if found is None:
+            caller: Caller = connection.caller
+            return Answer(orjson.dumps(await over_socket.answer(self.hub, caller.actor, name, payload)))
+        try:
+            if found.may == SIGNED_IN:
+                access.signed_in(connection.caller.actor)
+            return await found.carry_out(self, connection, _read(found.ask, payload))
+        except HubError as error:
+            return _refused(error, name)
+        except Exception:
+            log.exception("fault", command=name)
+            return _refused(Fault(), name)
+
+    async def check(self, connection: Connection) -> None:
+        """See whether the token still is good and every desk still theirs; what is not is left at once."""
+        caller: Caller = connection.caller
+        if caller.ended_at is not None:
+            if time.monotonic() - caller.ended_at >= SECONDS_TO_RENEW:
+                connection.cut("has not renewed its token")
+            else:
+                connection.check_at = caller.ended_at + SECONDS_TO_RENEW
+            return
+        try:
+            actor = await self._actor_of(connection, caller.token)
+        except Unauthenticated as error:
+            self._end(connection, error)
+            return
+        self._now_is(connection, actor, caller.token)
+        for room in [room for room in connection.seats if room.startswith("desk:")]:
+            venue_id = int(room.partition(":")[2])
+            try:
+                async with self.hub.reading() as db:
+                    await access.desk(db, actor, venue_id)
+            except NotFound:
+                self.live.leave(connection, room)
+                connection.tell("room.closed", {"room": room})
+
+    async def watch(self, connection: Connection, room: str, about: int, snapshot: Snapshot, ask: Since) -> Answer:
+        """Enter a room, and answer with its snapshot or what happened since; all that comes later follows it."""
+        if room not in connection.seats and len(connection.seats) >= MOST_ROOMS:
+            raise TooManyRooms()
+        # First seated, then read: an event in between is kept by the seat, and what the answer tells is not told twice.
+        seat = await self.live.enter(connection, room)
+        try:
+            told = await replay.tell(self.hub.pool, room, about, snapshot, ask.since, ask.epoch)
+        except BaseException:
+            self.live.leave(connection, room)
+            raise
+        if connection.caller.ended_at is not None and room.startswith(_PRIVATE):
+            # The token ran out while this was being read.
+            self.live.leave(connection, room)
+            raise Unauthenticated()
+        if told.more:
+            # Not all of it was told yet, so the live events would leave a gap: the client asks again from there.
+            self.live.leave(connection, room)
+            return _done(told.json())
+        return _done(told.json(), lambda: seat.begin(told.version))
+
+    def unwatch(self, connection: Connection, room: str) -> Answer:
+        """Leave a room."""
+        self.live.leave(connection, room)
+        return _done(write(Left(room=room)))
+
+    async def renew(self, connection: Connection, token: str) -> Answer:
+        """Let a connection go on with a fresh token of the same person."""
+        actor = await self._actor_of(connection, token)
+        if connection.user_id not in (None, actor.user_id):
+            raise Forbidden("This token is somebody else's; connect anew.")
+        self._now_is(connection, actor, token)
+        assert actor.user_id is not None
+        return _done(write(Renewed(user_id=actor.user_id, expires_at=actor.token_expires_at)))
+
+    async def _actor_of(self, connection: Connection, token: Any) -> Actor:
+        if not isinstance(token, str):
+            raise Unauthenticated()
+        guest = _guest(connection)
+        return await accounts.actor_of(self.hub, token, address=guest.address, device=guest.device)
+
+    def _now_is(self, connection: Connection, actor: Actor, token: str | None) -> None:
+        connection.caller = Caller(actor, token)
+        connection.user_id = actor.user_id
+        seconds = RECHECK_SECONDS
+        if actor.token_expires_at is not None:
+            seconds = min(seconds, (actor.token_expires_at - self.hub.clock.now()).total_seconds())
+        connection.check_at = time.monotonic() + max(seconds, 0.0)
+
+    def _end(self, connection: Connection, error: Unauthenticated) -> None:
+        for room in list(connection.seats):
+            if room.startswith(_PRIVATE):
+                self.live.leave(connection, room)
+        now = time.monotonic()
+        connection.caller = Caller(_guest(connection), None, ended_at=now)
+        connection.check_at = now + SECONDS_TO_RENEW
+        connection.tell("login.ended", over_socket.refused(error, "login.ended")["error"])
+
+
+@command("venues.watch", WatchVenue, VenueNews)
+async def _watch_venue(doors: SocketDoors, connection: Connection, ask: WatchVenue) -> Answer:
+    """Watch a venue: what it offers, and what becomes free, held or taken."""
+    async with doors.hub.reading() as db:
+        await access.venue(db, connection.caller.actor, ask.venue_id)
+    return await doors.watch(connection, rooms.venue(ask.venue_id), ask.venue_id, replay.venue, ask)
+
+
+@command("venues.unwatch", NameWatched, Left)
+async def _unwatch_venue(doors: SocketDoors, connection: Connection, ask: NameWatched) -> Answer:
+    """Watch a venue no longer."""
+    return doors.unwatch(connection, rooms.venue(ask.venue_id))
+
+
+@command("desks.watch", WatchVenue, DeskNews, may=SIGNED_IN)
+async def _watch_desk(doors: SocketDoors, connection: Connection, ask: WatchVenue) -> Answer:
+    """Watch the desk of a venue where you work: its bookings, with their guests."""
+    async with doors.hub.reading() as db:
+        await access.desk(db, connection.caller.actor, ask.venue_id)
+    return await doors.watch(connection, rooms.desk(ask.venue_id), ask.venue_id, replay.desk, ask)
+
+
+@command("desks.unwatch", NameWatched, Left, may=SIGNED_IN)
+async def _unwatch_desk(doors: SocketDoors, connection: Connection, ask: NameWatched) -> Answer:
+    """Watch a desk no longer."""
+    return doors.unwatch(connection, rooms.desk(ask.venue_id))
+
+
+@command("me.watch", Since, UserNews, may=SIGNED_IN)
+async def _watch_me(doors: SocketDoors, connection: Connection, ask: Since) -> Answer:
+    """Watch what concerns yourself: your account and your bookings."""
+    user_id = access.signed_in(connection.caller.actor)
+    return await doors.watch(connection, rooms.user(user_id), user_id, replay.user, ask)
+
+
+@command("me.unwatch", Nothing, Left, may=SIGNED_IN)
+async def _unwatch_me(doors: SocketDoors, connection: Connection, _ask: Nothing) -> Answer:
+    """Watch yourself no longer."""
+    return doors.unwatch(connection, rooms.user(access.signed_in(connection.caller.actor)))
+
+
+@command("me.renew", RenewToken, Renewed)
+async def _renew(doors: SocketDoors, connection: Connection, ask: RenewToken) -> Answer:
+    """Bring a fresh access token, so that the connection outlives the old one."""
+    return await doors.renew(connection, ask.token.get_secret_value())
+
+
+@command("hub.time", Nothing, HubTime)
+async def _time(doors: SocketDoors, _connection: Connection, _ask: Nothing) -> Answer:
+    """Tell the hub's time, by which holds run out."""
+    return _done(write(HubTime(at=doors.hub.clock.now())))
+
+
+def _guest(connection: Connection) -> Actor:
+    request = connection.wire.request
+    if request is None:
+        return Actor()
+    return Actor(address=address_of(request), device=request.headers.get("User-Agent", "")[:_LONGEST_DEVICE])
+
+
+def _read(model: type[Ask], payload: Any) -> Ask:
+    asked = {} if payload is None else payload
+    if not isinstance(asked, dict):
+        raise Malformed("Send one object with all fields.")
+    refuse_strange(asked)
+    try:
+        return model.model_validate_json(orjson.dumps(asked), strict=True)
+    except ValidationError as error:
+        raise invalid(error, asked) from error
+
+
+def _done(data: bytes, then: Callable[[], None] | None = None) -> Answer:
+    return Answer(b'{"ok":true,"data":' + data + b"}", then)
+
+
+def _refused(error: HubError, name: str) -> Answer:
+    return Answer(orjson.dumps(over_socket.refused(error, name)))
