@@ -67,7 +67,8 @@ async def tell(
 async def touched_by_bookings(db: Db, booking_ids: Sequence[int]) -> list[Touched]:
     """List what these bookings' items touch as they now are; a reschedule asks before it changes them."""
     rows = await db.fetch(
-        "SELECT room_id, busy, room_type_id, night, session_id FROM unnest(touched_by_bookings($1::bigint[]))", booking_ids
+        "SELECT room_id, busy, room_type_id, night, session_id FROM unnest(touched_by_bookings($1::bigint[]))",
+        booking_ids,
     )
     return [Touched(*row) for row in rows]
 

@@ -167,7 +167,9 @@ class AskRoomAvailability(Ask):
     room_id: Id
     from_: Moment | None = Field(default=None, alias="from")
     to: Moment | None = None
-    minutes: int | None = Field(default=None, ge=1, le=44_640, description="Length of the slots; the shortest if unsaid.")
+    minutes: int | None = Field(
+        default=None, ge=1, le=44_640, description="Length of the slots; the shortest if unsaid."
+    )
 
 
 class AskPlaceAvailability(Ask):

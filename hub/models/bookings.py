@@ -93,7 +93,9 @@ class CancelBooking(NameBooking):
     """Why a booking is cancelled."""
 
     reason: Text = ""
-    reason_code: Literal["change_of_plans", "found_better", "illness", "weather", "venue", "duplicate", "other"] = "other"
+    reason_code: Literal["change_of_plans", "found_better", "illness", "weather", "venue", "duplicate", "other"] = (
+        "other"
+    )
 
 
 class RescheduleBooking(NameBooking):

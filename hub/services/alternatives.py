@@ -8,10 +8,9 @@ from typing import Any
 from hub.core import Hub
 from hub.models.bookings import AskItem, AskPlace, AskSlot, AskStay
 from hub.services import baskets, catalogue, judging, offers
+from storage import alternatives as nearby
 from storage import availability
 from storage import room_types as type_store
-from storage import rooms as room_store
-from storage import sessions as session_store
 
 _MOST = 3
 _DAYS_AROUND = 7
@@ -45,7 +44,7 @@ async def _slots(hub: Hub, item: AskSlot) -> list[dict[str, Any]]:
     around = timedelta(days=_DAYS_AROUND)
     async with hub.reading() as db:
         slots = await offers.room_slots(db, offer, begin - around, end + around, end - begin, hub.clock.now())
-        siblings = await room_store.siblings(db, item.room_id)
+        siblings = await nearby.siblings(db, item.room_id)
         busy = await availability.busy(db, siblings, begin - timedelta(days=1), end + timedelta(days=1))
     free = [slot for slot in slots if slot.state == "free"]
     free.sort(key=lambda slot: abs(slot.starts_at - begin))
@@ -107,7 +106,7 @@ async def _places(hub: Hub, item: AskPlace) -> list[dict[str, Any]]:
         if state is not None and 0 < state.free < item.quantity:
             fewer = item.model_copy(update={"quantity": state.free})
             found += [one for one in [await _offer(hub, f"{state.free} places are left", fewer)] if one]
-        for session_id in await session_store.nearest_with_places(db, offer.session.id, item.quantity, _MOST):
+        for session_id in await nearby.sessions_with_places(db, offer.session.id, item.quantity, _MOST):
             other = await catalogue.session(hub, session_id)
             asked = item.model_copy(update={"session_id": session_id})
             found += [one for one in [await _offer(hub, other.session.title, asked)] if one]

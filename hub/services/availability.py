@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from hub.core import Actor, Hub
 from hub.errors import Invalid
@@ -111,9 +112,10 @@ async def _room(
 async def _room_nights(db: Db, offer: RoomOffer, begin: datetime, end: datetime, now: datetime) -> list[SlotOffer]:
     venue = offer.venue
     busy = await availability.busy(db, [offer.room.id], begin - timedelta(days=2), end + timedelta(days=2))
-    night = zones.local_date(begin, venue.timezone)
+    zone = ZoneInfo(venue.timezone)
+    night, last = begin.astimezone(zone).date(), end.astimezone(zone).date()
     slots = []
-    while night <= zones.local_date(end, venue.timezone):
+    while night <= last:
         following = night + timedelta(days=1)
         starts_at, ends_at = judging.stay_instants(venue, night, following)
         rules = judging.judge_stay(venue, offer.room_type, offer.room, night, following, 1, 1, now)

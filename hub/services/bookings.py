@@ -148,9 +148,7 @@ async def _move(hub: Hub, actor: Actor, ask: RescheduleBooking, basket: Basket, 
         assert before is not None
         await work.touch_bookings(booking.id)
         await claims.release_bookings(work.db, [booking.id])
-        refusals = await claims.acquire(
-            work.db, baskets.claims_of(basket, booking.id, item_ids, booking.expires_at)
-        )
+        refusals = await claims.acquire(work.db, baskets.claims_of(basket, booking.id, item_ids, booking.expires_at))
         if refusals:
             owners = [claim.item_id for claim in wanted]
             raise _Refused(
