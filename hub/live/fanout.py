@@ -143,7 +143,9 @@ class Fanout:
         looked = 0.0
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), POLL_WITHOUT_REDIS)
+                # Not wait_for, which loses a cancellation that comes in the same turn as the event (until Python 3.12).
+                async with asyncio.timeout(POLL_WITHOUT_REDIS):
+                    await self._look.wait()
             if is_redis_up() and not self._look.is_set() and time.monotonic() - looked < POLL_WITH_REDIS:
                 continue
             self._look.clear()

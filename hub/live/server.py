@@ -228,7 +228,9 @@ class Live:
         turns = asyncio.Semaphore(_CHECKS_AT_ONCE)
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._check_now.wait(), _TICK)
+                # Not wait_for, which loses a cancellation that comes in the same turn as the event (until Python 3.12).
+                async with asyncio.timeout(_TICK):
+                    await self._check_now.wait()
             self._check_now.clear()
             now = time.monotonic()
             due = [one for one in self._connections.values() if one.user_id is not None and one.check_at <= now]
