@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 import logging
 import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import structlog
 from aiohttp import web
@@ -19,12 +17,12 @@ from redis.asyncio import Redis
 from handlers.manners import add_manners, content_policy
 from handlers.over_http import HUB, add_routes
 from handlers.pages import IMPORT_MAP_HASH, REDIS, add_pages
-from hub.core import DatabaseClock, Hub
+from hub.core import Hub
+from hub.live.server import Live
 from hub.settings import Settings
 from storage.embedded import embedded_servers
 from storage.migrate import migrate_database
-from storage.pool import open_pool
-from storage.transaction import reading
+from storage.pool import Pool, open_pool
 
 LARGEST_BODY = 256 * 1024
 # Ctrl-C ends everything within five seconds; the embedded servers, which stop last, need a part of them.
@@ -36,7 +34,7 @@ class Running:
     """A hub with everything it runs on."""
 
     hub: Hub
-    live: Any
+    live: Live
     redis: Redis
 
 
@@ -59,16 +57,24 @@ async def open_hub(settings: Settings) -> AsyncIterator[Running]:
     """Connect a hub to its servers, which the settings must name."""
     assert settings.database_url
     assert settings.redis_url
-    clock = DatabaseClock()
     async with contextlib.AsyncExitStack() as stack:
         pool = await open_pool(settings.database_url, settings.pool_size)
-        stack.push_async_callback(pool.close)
+        stack.push_async_callback(_close, pool)
         redis = await stack.enter_async_context(Redis.from_url(settings.redis_url))
-        live = await _open_live(settings, pool, clock)
-        stack.push_async_callback(live.close)
-        async with reading(pool) as db:
-            await clock.synchronise(db)
-        yield Running(Hub(settings, pool, live.publish, clock), live, redis)
+        live = await Live.open(settings, pool)
+        hub = Hub(settings, pool, live.publisher.publish)
+        async with hub.reading() as db:
+            await hub.clock.synchronise(db)
+        await live.start()
+        stack.push_async_callback(live.stop)
+        yield Running(hub, live, redis)
+
+
+async def _close(pool: Pool) -> None:
+    # A statement that still runs is cut off; what it had not committed never was.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SECONDS_TO_FINISH):
+            await pool.close()
 
 
 def build(running: Running) -> web.Application:
@@ -79,25 +85,8 @@ def build(running: Running) -> web.Application:
     add_manners(app, content_policy([IMPORT_MAP_HASH]), over_tls=settings.public_url.startswith("https://"))
     add_routes(app)
     add_pages(app)
+    running.live.attach(app)
     return app
-
-
-class _Silent:
-    """Stands in for the live part."""
-
-    def publish(self, told: Any) -> None:
-        """Tell nobody."""
-
-    async def close(self) -> None:
-        """Do nothing."""
-
-
-async def _open_live(settings: Settings, pool: Any, clock: DatabaseClock) -> Any:
-    if importlib.util.find_spec("hub.live.server") is None:
-        return _Silent()
-    from hub.live.server import Live
-
-    return await Live.open(settings, pool, clock)
 
 
 async def serve(settings: Settings) -> None:
