@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -365,7 +366,7 @@ def test_one_guest_leaves_before_the_next_arrives_on_every_day_of_the_year(
     days = [date(2027, 1, 1) + timedelta(days=n) for n in range(366)]
     nights = [judging.stay_instants(of, day, day + timedelta(days=1)) for day in days]
     assert all(begin < end for begin, end in nights)
-    assert all(leaves <= arrives for (_, leaves), (arrives, _) in zip(nights, nights[1:], strict=False))
+    assert all(leaves <= arrives for (_, leaves), (arrives, _) in pairwise(nights))
 
 
 # Places
