@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 from redis.asyncio import Redis
 
+from handlers.connect import SocketDoors
 from handlers.manners import add_manners, content_policy
 from handlers.over_http import HUB, add_routes
 from handlers.pages import IMPORT_MAP_HASH, REDIS, add_pages
@@ -65,6 +66,7 @@ async def open_hub(settings: Settings) -> AsyncIterator[Running]:
         hub = Hub(settings, pool, live.publisher.publish)
         async with hub.reading() as db:
             await hub.clock.synchronise(db)
+        SocketDoors(hub, live)
         await live.start()
         stack.push_async_callback(live.stop)
         yield Running(hub, live, redis)

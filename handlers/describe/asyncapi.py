@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from handlers.connect import COMMANDS
 from handlers.describe.examples import example
 from handlers.describe.openapi import who_may
 from handlers.describe.schemas import Schema, Schemas, refer, schemas, sentence, used
@@ -29,7 +30,7 @@ ROOMS = {
     "desk": ("desk:{venue_id}", "Everything about a venue's bookings, for its owner and staff."),
     "user": ("user:{user_id}", "What concerns one person, for that person alone."),
 }
-COMMANDS = "commands"
+CHANNEL = "commands"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,10 @@ def commands(known: Schemas) -> list[Command]:
             answer: Schema = {"type": "null"}
             if isinstance(one.answer, type) and issubclass(one.answer, BaseModel):
                 answer = known.answered(one.answer)
-            found.append(Command(one.name, one.sentence, who_may(one), ask, answer))
+            found.append(Command(one.name, one.sentence, who_may(one.may), ask, answer))
+    for other in COMMANDS.values():
+        may, ask = who_may(other.may), known.asked(other.ask)
+        found.append(Command(other.name, other.sentence, may, ask, known.answered(other.answer)))
     return sorted(found, key=lambda command: command.name)
 
 
@@ -78,7 +82,7 @@ def asyncapi() -> dict[str, Any]:
                 "description": "Socket.IO 4 (Engine.IO protocol 4), namespace `/`.",
             }
         },
-        "channels": {name: _room(name, events) for name in ROOMS} | {COMMANDS: _command_channel(asked)},
+        "channels": {name: _room(name, events) for name in ROOMS} | {CHANNEL: _command_channel(asked)},
         "operations": {f"tell_{name}": _telling(name, events) for name in ROOMS}
         | {f"ask_{command.name}": _asking(command) for command in asked},
         "components": {
@@ -149,16 +153,16 @@ def _command_channel(asked: list[Command]) -> dict[str, Any]:
 
 
 def _asking(command: Command) -> dict[str, Any]:
-    channel = {"$ref": f"#/channels/{COMMANDS}"}
+    channel = {"$ref": f"#/channels/{CHANNEL}"}
     return {
         "action": "receive",
         "channel": channel,
         "summary": command.sentence,
         "description": f"May call: {command.may}.",
-        "messages": [{"$ref": f"#/channels/{COMMANDS}/messages/{command.name}.ask"}],
+        "messages": [{"$ref": f"#/channels/{CHANNEL}/messages/{command.name}.ask"}],
         "reply": {
             "channel": channel,
-            "messages": [{"$ref": f"#/channels/{COMMANDS}/messages/{command.name}.answer"}],
+            "messages": [{"$ref": f"#/channels/{CHANNEL}/messages/{command.name}.answer"}],
         },
     }
 

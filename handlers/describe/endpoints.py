@@ -24,6 +24,6 @@ def endpoints() -> str:
         tells = ", ".join(f"`{name}`" for name in one.tells) or "-"
         file = one.handler.__module__.replace(".", "/") + ".py"
         lines.append(
-            f"| `{one.method} {BASE}{one.path}` | {socket} | {who_may(one)} | {tells} | {file} | {one.sentence} |"
+            f"| `{one.method} {BASE}{one.path}` | {socket} | {who_may(one.may)} | {tells} | {file} | {one.sentence} |"
         )
     return HEAD + "\n".join(lines) + "\n"

@@ -67,14 +67,14 @@ def _operation(one: Endpoint, known: Schemas, bodies: dict[str, Schema]) -> dict
     return operation
 
 
-def who_may(one: Endpoint) -> str:
-    """Say in words who may call an endpoint."""
-    return {EVERYBODY: "everybody", SIGNED_IN: "who is logged in"}.get(one.may, f"who has `{one.may}`")
+def who_may(may: str) -> str:
+    """Say in words who may call an endpoint or a command."""
+    return {EVERYBODY: "everybody", SIGNED_IN: "who is logged in"}.get(may, f"who has `{may}`")
 
 
 def _description(one: Endpoint) -> str:
     lines = [one.description] if one.description else []
-    lines.append(f"May call: {who_may(one)}.")
+    lines.append(f"May call: {who_may(one.may)}.")
     if one.over_socket:
         lines.append(f"Over the socket: `{one.name}`.")
     if one.tells:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from handlers.connect import COMMANDS, Command
 from handlers.endpoint import Endpoint
 from handlers.table import table
 from hub.errors import HubError
@@ -19,8 +20,8 @@ from hub.events import REGISTRY, Event
 Schema = dict[str, Any]
 
 PARAMETER = re.compile(r"{(\w+)}")
-# The modules whose refusals are part of the API; tests have refusals of their own.
-_OURS = ("hub.errors", "handlers.problems", "handlers.over_socket")
+# Where the refusals live that are part of the API; tests have refusals of their own.
+_OURS = ("hub", "handlers")
 
 
 def sentence(thing: object) -> str:
@@ -33,7 +34,7 @@ def refusals() -> list[type[HubError]]:
 
     def below(kind: type[HubError]) -> Iterator[type[HubError]]:
         for one in kind.__subclasses__():
-            if one.__module__ in _OURS:
+            if one.__module__.partition(".")[0] in _OURS:
                 yield one
             yield from below(one)
 
@@ -82,7 +83,9 @@ def refer(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def models(endpoints: Iterable[Endpoint], events: Iterable[type[Event]]) -> set[tuple[type[BaseModel], str]]:
+def models(
+    endpoints: Iterable[Endpoint], commands: Iterable[Command], events: Iterable[type[Event]]
+) -> set[tuple[type[BaseModel], str]]:
     """List the models that travel, each with its direction."""
     found: set[tuple[type[BaseModel], str]] = set()
     for one in endpoints:
@@ -90,12 +93,14 @@ def models(endpoints: Iterable[Endpoint], events: Iterable[type[Event]]) -> set[
             found.add((one.ask, "validation"))
         if isinstance(one.answer, type) and issubclass(one.answer, BaseModel):
             found.add((one.answer, "serialization"))
+    for command in commands:
+        found |= {(command.ask, "validation"), (command.answer, "serialization")}
     return found | {(event.data_model(), "serialization") for event in events}
 
 
-def schemas(more: Iterable[tuple[type[BaseModel], str]] = ()) -> Schemas:
+def schemas() -> Schemas:
     """Write the schema of everything that travels."""
-    found = models(table().values(), REGISTRY.values()) | set(more)
+    found = models(table().values(), COMMANDS.values(), REGISTRY.values())
     ordered: Any = sorted(found, key=lambda pair: (pair[0].__name__, pair[1]))
     references, document = models_json_schema(ordered, ref_template="#/components/schemas/{model}")
     shared = {_plain(name): _rename(schema) for name, schema in document.get("$defs", {}).items()}
