@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 
 Item = TypeVar("Item")
 
@@ -71,11 +81,25 @@ def _one_line(text: str) -> str:
     return _printable(text)
 
 
-def _iso_text(value: object) -> object:
+def _moment_of_text(value: object) -> object:
+    return _of_text(_MOMENTS, value, "must be a date and time like 2026-11-20T10:00:00Z")
+
+
+def _day_of_text(value: object) -> object:
+    return _of_text(_DAYS, value, "must be a date like 2026-11-20")
+
+
+def _of_text(kind: TypeAdapter[Any], value: object, message: str) -> object:
+    # Read here, for strict reading takes a text for a time only where no validator has seen it before.
+    if isinstance(value, date):
+        return value
     # A bare number would be read as seconds since 1970; nobody means that.
-    if isinstance(value, int | float):
-        raise ValueError("must be an ISO 8601 text")
-    return value
+    if not isinstance(value, str) or not _ISO_BEGINS.match(value):
+        raise ValueError(message)
+    try:
+        return kind.validate_python(value)
+    except ValidationError as error:
+        raise ValueError(message) from error
 
 
 def _sensible_year(value: date) -> date:
@@ -83,6 +107,10 @@ def _sensible_year(value: date) -> date:
         raise ValueError("must lie between the years 1900 and 2200")
     return value
 
+
+_ISO_BEGINS = re.compile(r"\s*[0-9]{4}-")
+_MOMENTS: TypeAdapter[datetime] = TypeAdapter(datetime)
+_DAYS: TypeAdapter[date] = TypeAdapter(date)
 
 Id = Annotated[int, Field(ge=1, le=2**53)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_one_line)]
@@ -94,8 +122,8 @@ Minor = Annotated[
 CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(description="ISO 4217 code.")]
 Moment = Annotated[
     datetime,
-    BeforeValidator(_iso_text),
+    BeforeValidator(_moment_of_text),
     AfterValidator(_sensible_year),
     Field(description="RFC 3339 time; without an offset it is read in the venue's time zone."),
 ]
-Day = Annotated[date, BeforeValidator(_iso_text), AfterValidator(_sensible_year), Field(description="Local date.")]
+Day = Annotated[date, BeforeValidator(_day_of_text), AfterValidator(_sensible_year), Field(description="Local date.")]
