@@ -64,8 +64,6 @@ def add_manners(app: web.Application, policy: str, *, over_tls: bool) -> None:
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
         "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-        # The name of the software and its version help only those who look for holes.
-        hdrs.SERVER: "booking-hub",
     }
     if over_tls:
         headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
@@ -73,6 +71,8 @@ def add_manners(app: web.Application, policy: str, *, over_tls: bool) -> None:
     async def finish(request: web.Request, response: web.StreamResponse) -> None:
         for name, value in headers.items():
             response.headers.setdefault(name, value)
+        # aiohttp would name itself and its version, which help only those who look for holes.
+        response.headers[hdrs.SERVER] = "booking-hub"
         response.headers["X-Request-Id"] = request.get(REQUEST_ID, "")
         if hdrs.AUTHORIZATION in request.headers or response.status >= 400:
             response.headers[hdrs.CACHE_CONTROL] = "no-store"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from handlers import describe
+from handlers.assets import send
 from handlers.over_http import HUB
 from hub.errors import NotFound, Unavailable
 from hub.services import health
@@ -28,7 +30,7 @@ IMPORT_MAP_HASH = f"sha256-{base64.b64encode(hashlib.sha256(IMPORT_MAP.encode())
 
 REDIS = web.AppKey("redis", Redis)
 
-_OWN_FILES = ("css", "js", "api", "img", "icons")
+_OWN_FOLDERS = ("css", "js", "api", "img")
 
 
 def add_pages(app: web.Application) -> None:
@@ -42,12 +44,11 @@ def add_pages(app: web.Application) -> None:
         web.get("/docs", _docs),
         web.get("/docs/events", _docs_events),
         web.get("/lib/{name}", _library),
+        # One folder deep, so that no path can lead out of it.
+        web.get(rf"/static/{{folder:{'|'.join(_OWN_FOLDERS)}}}/{{name:\w[\w.-]*}}", _own_file),
         web.get("/favicon.ico", _favicon),
     ]
     app.add_routes(routes)
-    for folder in _OWN_FILES:
-        if (STATIC / folder).is_dir():
-            app.router.add_static(f"/static/{folder}", STATIC / folder)
 
 
 def _json(thing: Any, status: int = 200) -> web.Response:
@@ -91,14 +92,18 @@ async def _asyncapi(request: web.Request) -> web.Response:
 
 
 async def _docs(request: web.Request) -> web.Response:
-    return _page("Booking hub: HTTP API", "/lib/swagger-ui.css", "/static/js/docs.js")
+    # Swagger UI is a script of the old kind, which runs before the module that uses it.
+    library = '<script defer src="/lib/swagger-ui.js"></script>'
+    return _page("Booking hub: HTTP API", ("/lib/swagger-ui.css", "/static/css/docs-http.css"), "docs.js", library)
 
 
 async def _docs_events(request: web.Request) -> web.Response:
-    return _page("Booking hub: live API", "/static/css/docs.css", "/static/js/docs-events.js")
+    styles = ("/static/css/base.css", "/static/css/docs-events.css")
+    return _page("Booking hub: live API", styles, "docs-events.js")
 
 
-def _page(title: str, style: str, script: str) -> web.Response:
+def _page(title: str, styles: Sequence[str], script: str, library: str = "") -> web.Response:
+    links = "".join(f'<link rel="stylesheet" href="{style}">' for style in styles)
     text = f"""<!doctype html>
 <html lang="en">
 <head>
@@ -106,28 +111,36 @@ def _page(title: str, style: str, script: str) -> web.Response:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <link rel="icon" href="/favicon.ico">
-<link rel="stylesheet" href="{style}">
+{links}
 <script type="importmap">{IMPORT_MAP}</script>
-<script type="module" src="{script}"></script>
+{library}
+<script type="module" src="/static/js/{script}"></script>
 </head>
-<body><main id="docs"></main>
-<noscript>These pages need scripts; the same is in /openapi.json and /asyncapi.json.</noscript></body>
+<body>
+<main id="docs"></main>
+<noscript>This page needs scripts; the same is in /openapi.json, /asyncapi.json and /static/api/endpoints.md.</noscript>
+</body>
 </html>
 """
     return web.Response(text=text, content_type="text/html")
 
 
-async def _library(request: web.Request) -> web.StreamResponse:
+async def _library(request: web.Request) -> web.Response:
     file = LIBRARY.get(request.match_info["name"])
     if file is None:
         raise NotFound()
     path = STATIC / "node_modules" / file
     if not path.is_file():
-        raise Unavailable("The pages' libraries are not installed; run make install.")
-    return web.FileResponse(path)
+        raise Unavailable("What the pages need is not installed; run make run.")
+    return await send(request, path)
 
 
-async def _favicon(request: web.Request) -> web.StreamResponse:
+async def _own_file(request: web.Request) -> web.Response:
+    path = STATIC / request.match_info["folder"] / request.match_info["name"]
+    return await send(request, path)
+
+
+async def _favicon(request: web.Request) -> web.Response:
     return web.Response(text=_ICON, content_type="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import logging
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -18,7 +20,9 @@ from handlers.connect import SocketDoors
 from handlers.manners import add_manners, content_policy
 from handlers.over_http import HUB, add_routes
 from handlers.pages import IMPORT_MAP_HASH, REDIS, add_pages
+from handlers.site import add_site
 from hub.core import Hub
+from hub.jobs import runner
 from hub.live.server import Live
 from hub.settings import Settings
 from storage.embedded import embedded_servers
@@ -87,26 +91,84 @@ def build(running: Running) -> web.Application:
     add_manners(app, content_policy([IMPORT_MAP_HASH]), over_tls=settings.public_url.startswith("https://"))
     add_routes(app)
     add_pages(app)
+    add_site(app)
     running.live.attach(app)
     return app
 
 
 async def serve(settings: Settings) -> None:
     """Serve pages, the HTTP API and live events until cancelled."""
-    listening = _listen(settings)
+    with _listen(settings) as listening:
+        configure_logs(settings)
+        async with servers(settings, join=False) as reached:
+            await _migrate(reached)
+            async with open_hub(reached) as running, asyncio.TaskGroup() as group:
+                logins = await _load_samples(running.hub) if settings.sample_data else []
+                # In production the jobs have processes of their own.
+                jobs = runner.keep_time(running.hub) if settings.production else _jobs(running)
+                working = group.create_task(jobs)
+                try:
+                    await _serve_on(listening, running, logins)
+                finally:
+                    working.cancel()
+
+
+async def _load_samples(hub: Hub) -> Sequence[Any]:
+    if importlib.util.find_spec("hub.services.samples") is None:
+        return []
+    loaded: Sequence[Any] = await importlib.import_module("hub.services.samples").load(hub)
+    return loaded
+
+
+async def _serve_on(listening: socket.socket, running: Running, logins: Sequence[Any]) -> None:
+    serving = web.AppRunner(build(running), access_log=None, shutdown_timeout=SECONDS_TO_FINISH)
+    await serving.setup()
+    try:
+        await web.SockSite(serving, listening).start()
+        print(_greeting(running.hub.settings, logins), flush=True)
+        await asyncio.Event().wait()
+    finally:
+        await serving.cleanup()
+
+
+def _greeting(settings: Settings, logins: Sequence[Any]) -> str:
+    url = settings.public_url
+    lines = [
+        f"The booking hub runs on {url} (Ctrl-C stops it).",
+        f"  pages      {url}/  and  {url}/dashboard",
+        f"  API        {url}/docs  and  {url}/docs/events",
+    ]
+    if logins:
+        width = max(len(login.email) for login in logins)
+        lines += ["Sample people, for this machine only:"]
+        lines += [f"  {login.email:{width}}  {login.password}  {login.about}" for login in logins]
+    return "\n".join(lines)
+
+
+async def work(settings: Settings) -> None:
+    """Run what time triggers until cancelled: expiry, publishing again, forgetting."""
     configure_logs(settings)
-    async with servers(settings, join=False) as reached:
-        assert reached.database_url
-        await migrate_database(reached.database_url)
+    async with servers(settings) as reached:
+        await _migrate(reached)
         async with open_hub(reached) as running:
-            runner = web.AppRunner(build(running), access_log=None, shutdown_timeout=SECONDS_TO_FINISH)
-            await runner.setup()
-            try:
-                await web.SockSite(runner, listening).start()
-                print(f"The booking hub runs on {settings.public_url} (Ctrl-C stops it).", flush=True)
-                await asyncio.Event().wait()
-            finally:
-                await runner.cleanup()
+            print("The worker runs (Ctrl-C stops it).", flush=True)
+            await _jobs(running)
+
+
+def _jobs(running: Running) -> Coroutine[Any, Any, None]:
+    return runner.run(running.hub, running.live.publisher)
+
+
+async def migrate(settings: Settings) -> None:
+    """Bring the database to the newest schema."""
+    async with servers(settings) as reached:
+        applied = await _migrate(reached)
+    print("\n".join(f"applied {name}" for name in applied) or "The schema is the newest already.")
+
+
+async def _migrate(settings: Settings) -> list[str]:
+    assert settings.database_url
+    return await migrate_database(settings.database_url)
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -137,11 +199,3 @@ def configure_logs(settings: Settings) -> None:
         structlog.stdlib.ProcessorFormatter(processor=structlog.processors.JSONRenderer(), foreign_pre_chain=shared)
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-
-
-async def migrate(settings: Settings) -> None:
-    """Bring the database to the newest schema."""
-    async with servers(settings) as reached:
-        assert reached.database_url
-        applied = await migrate_database(reached.database_url)
-    print("\n".join(f"applied {name}" for name in applied) or "The schema is the newest already.")
