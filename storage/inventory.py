@@ -55,8 +55,24 @@ async def lock(db: Db, room_ids: Sequence[int], room_type_ids: Sequence[int], fr
     )
 
 
-async def bookings_of_venue(db: Db, venue_id: int) -> list[BookingInTheWay]:
-    """List the live bookings of a venue that are not over."""
+async def lock_places(db: Db, venue_id: int) -> None:
+    """Let nobody claim places in this venue's sessions until commit."""
+    await run(
+        db,
+        """
+        SELECT 1 FROM session_places
+        WHERE session_id IN (SELECT s.id FROM sessions AS s
+                             WHERE s.venue_id = $1 AND s.deleted_at IS NULL AND s.ends_at > clock_timestamp())
+        ORDER BY session_id FOR NO KEY UPDATE
+        """,
+        venue_id,
+    )
+
+
+async def bookings_of_venue(
+    db: Db, venue_id: int, begin: datetime | None = None, end: datetime | None = None
+) -> list[BookingInTheWay]:
+    """List the live bookings of a venue that are not over, within a time if one is named."""
     return await many(
         db,
         BookingInTheWay,
@@ -64,11 +80,14 @@ async def bookings_of_venue(db: Db, venue_id: int) -> list[BookingInTheWay]:
         SELECT b.id, b.reference, b.status, min(i.starts_at) AS starts_at
         FROM booking_items AS i JOIN bookings AS b ON b.id = i.booking_id
         WHERE i.venue_id = $1 AND i.ends_at > clock_timestamp()
+          AND coalesce(i.busy, tstzrange(i.starts_at, i.ends_at)) && tstzrange($2::timestamptz, $3::timestamptz)
           AND b.status IN ('held', 'pending', 'confirmed')
           AND (b.expires_at IS NULL OR b.expires_at > clock_timestamp())
         GROUP BY b.id ORDER BY min(i.starts_at), b.id LIMIT 100
         """,
         venue_id,
+        begin,
+        end,
     )
 
 
@@ -151,6 +170,23 @@ async def sessions_in_rooms(
         ORDER BY s.starts_at, s.id LIMIT 100
         """,
         room_ids,
+        begin,
+        end,
+    )
+
+
+async def sessions_of_venue(db: Db, venue_id: int, begin: datetime, end: datetime) -> list[SessionInTheWay]:
+    """List the sessions of a venue that take place within a time and are not over."""
+    return await many(
+        db,
+        SessionInTheWay,
+        """
+        SELECT id, title, starts_at FROM sessions
+        WHERE venue_id = $1 AND deleted_at IS NULL AND status = 'active' AND ends_at > clock_timestamp()
+          AND starts_at < $3 AND ends_at > $2
+        ORDER BY starts_at, id LIMIT 100
+        """,
+        venue_id,
         begin,
         end,
     )

@@ -162,24 +162,19 @@ async def oversold_nights(db: Db, room_type_id: int, from_night: date, total: in
     )
 
 
-async def resize(db: Db, room_type_id: int, from_night: date, total: int) -> list[date]:
-    """Set how many rooms of a locked type there are from a night on; answers the nights on which some are taken."""
-    await run(
+async def resize(db: Db, room_type_id: int, from_night: date, total: int) -> bool:
+    """Set how many rooms of a locked type there are from a night on; tells whether that is another number."""
+    resized = await run(
         db,
         "UPDATE room_types SET total_rooms = $2, updated_at = clock_timestamp() WHERE id = $1 AND total_rooms <> $2",
         room_type_id,
         total,
     )
-    return await column(
+    await run(
         db,
-        """
-        WITH sized AS (
-            UPDATE pool_nights SET total = $3 WHERE room_type_id = $1 AND night >= $2 AND total <> $3
-            RETURNING night, taken
-        )
-        SELECT night FROM sized WHERE taken > 0 ORDER BY night
-        """,
+        "UPDATE pool_nights SET total = $3 WHERE room_type_id = $1 AND night >= $2 AND total <> $3",
         room_type_id,
         from_night,
         total,
     )
+    return resized > 0

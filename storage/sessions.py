@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from hub.models.sessions import ListSessions, Session
+from storage.claims import Claim, as_asks
 from storage.listing import page, part
-from storage.query import Db, many, maybe, run, value
+from storage.query import Db, column, many, maybe, run, value
 
 
 async def find(db: Db, session_id: int) -> Session | None:
@@ -167,8 +169,8 @@ async def delete(db: Db, session_id: int) -> None:
     )
 
 
-async def lock_with_bookings(db: Db, session_id: int) -> None:
-    """Lock, in the one order, a session's room and places and all that the bookings of its places have claimed."""
+async def lock_with_bookings(db: Db, session_id: int, also: Sequence[Claim]) -> None:
+    """Lock, in the one order, a session's room and places, all its bookings have claimed, and what it is about to."""
     await run(
         db,
         """
@@ -178,9 +180,10 @@ async def lock_with_bookings(db: Db, session_id: int) -> None:
             FROM claims AS c
             WHERE c.session_id = $1 OR c.booking_id IN (
                 SELECT i.booking_id FROM booking_items AS i WHERE i.session_id = $1)
-        ) || ROW(1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, $1, 1, NULL)::claim_ask)
+        ) || ROW(1, 1, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, $1, 1, NULL)::claim_ask || $2::claim_ask[])
         """,
         session_id,
+        as_asks(also),
     )
 
 
@@ -220,3 +223,37 @@ async def may_lead(db: Db, venue_id: int, user_id: int) -> bool:
         user_id,
     )
     return found
+
+
+async def move_bookings(db: Db, session_id: int, booking_ids: Sequence[int], changed_by: int, reason: str) -> None:
+    """Let these locked bookings follow a session to its new time, and write that into their history."""
+    change_ids = await column(
+        db,
+        """
+        INSERT INTO booking_changes (booking_id, changed_by, reason, before, after)
+        SELECT d.booking_id, $2, $3, (d.document -> 'items')::jsonb, '[]'
+        FROM booking_documents($1::bigint[], NULL) AS d
+        RETURNING id
+        """,
+        booking_ids,
+        changed_by,
+        reason,
+    )
+    await run(
+        db,
+        """
+        UPDATE booking_items AS i SET starts_at = s.starts_at, ends_at = s.ends_at
+        FROM sessions AS s WHERE s.id = $1 AND i.session_id = s.id AND i.booking_id = ANY ($2::bigint[])
+        """,
+        session_id,
+        booking_ids,
+    )
+    await run(
+        db,
+        """
+        UPDATE booking_changes AS c SET after = (d.document -> 'items')::jsonb
+        FROM booking_documents($1::bigint[], NULL) AS d WHERE c.booking_id = d.booking_id AND c.id = ANY ($2::bigint[])
+        """,
+        booking_ids,
+        change_ids,
+    )

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hub.models.venues import ListVenues, Venue
 from storage.listing import page, part
-from storage.query import Db, maybe, run, value
+from storage.query import Db, many, run, value
 
 
 async def find(db: Db, venue_id: int) -> Venue | None:
     """Read a venue that is not deleted."""
-    return await maybe(
+    found = await find_many(db, [venue_id])
+    return found[0] if found else None
+
+
+async def find_many(db: Db, venue_ids: Sequence[int]) -> list[Venue]:
+    """Read those of these venues that are not deleted."""
+    return await many(
         db,
         Venue,
         """
@@ -20,9 +27,10 @@ async def find(db: Db, venue_id: int) -> Venue | None:
                is_active, confirmation, cancellation, opening_hours, check_in_time, check_out_time, slot_step_minutes,
                min_slot_minutes, max_slot_minutes, buffer_before_minutes, buffer_after_minutes, min_nights, max_nights,
                lead_time_minutes, advance_days, hold_seconds, hold_cap_seconds, created_at, updated_at
-        FROM venues WHERE id = $1 AND deleted_at IS NULL
+        FROM venues WHERE id = ANY ($1::bigint[]) AND deleted_at IS NULL
+        ORDER BY id
         """,
-        venue_id,
+        venue_ids,
     )
 
 
