@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hub.core import Hub
+from hub.models.availability import SlotOffer
 from hub.models.bookings import AskItem, AskPlace, AskSlot, AskStay
 from hub.services import baskets, catalogue, judging, offers
 from storage import alternatives as nearby
@@ -13,7 +14,8 @@ from storage import availability
 from storage import room_types as type_store
 
 _MOST = 3
-_DAYS_AROUND = 7
+# How many days around a time are searched: first the nearest, more only if too little is free there.
+_DAYS_AROUND = (1, 7)
 _NIGHTS_AROUND = 14
 
 
@@ -41,12 +43,15 @@ async def _slots(hub: Hub, item: AskSlot) -> list[dict[str, Any]]:
     line = await baskets.line(hub, item)
     begin, end = line.fields["starts_at"], line.fields["ends_at"]
     offer = await catalogue.room(hub, item.room_id)
-    around = timedelta(days=_DAYS_AROUND)
+    free: list[SlotOffer] = []
     async with hub.reading() as db:
-        slots = await offers.room_slots(db, offer, begin - around, end + around, end - begin, hub.clock.now())
         siblings = await nearby.siblings(db, item.room_id)
         busy = await availability.busy(db, siblings, begin - timedelta(days=1), end + timedelta(days=1))
-    free = [slot for slot in slots if slot.state == "free"]
+        for around in map(timedelta, _DAYS_AROUND):
+            slots = await offers.room_slots(db, offer, begin - around, end + around, end - begin, hub.clock.now())
+            free = [slot for slot in slots if slot.state == "free"]
+            if len(free) >= _MOST:
+                break
     free.sort(key=lambda slot: abs(slot.starts_at - begin))
     candidates: list[tuple[str, AskSlot]] = []
     busy_from, busy_until = judging.buffered(offer.venue, begin, end)

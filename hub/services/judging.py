@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -68,9 +69,16 @@ def judge_stay(
 
 
 def judge_slot(
-    venue: Venue, room_type: RoomType, room: Room, starts_at: datetime, ends_at: datetime, guests: int, now: datetime
+    venue: Venue,
+    room_type: RoomType,
+    room: Room,
+    starts_at: datetime,
+    ends_at: datetime,
+    guests: int,
+    now: datetime,
+    windows: Sequence[zones.Window] | None = None,
 ) -> list[Reason]:
-    """Judge a slot by everything but who else wants it."""
+    """Judge a slot by everything but who else wants it; who judges many brings the opening windows around them."""
     reasons = _judge_room(venue, room_type, room, "hour")
     minutes = (ends_at - starts_at).total_seconds() / 60
     if minutes <= 0:
@@ -87,7 +95,8 @@ def judge_slot(
     if minutes > venue.max_slot_minutes:
         reasons.append(Reason("too_long", f"Book {venue.max_slot_minutes} minutes at most.", "ends_at"))
         return reasons
-    windows = zones.open_windows(venue, starts_at - timedelta(days=1), ends_at + timedelta(days=1))
+    if windows is None:
+        windows = zones.open_windows(venue, starts_at - timedelta(days=1), ends_at + timedelta(days=1))
     window = next((w for w in windows if w[0] <= starts_at and ends_at <= w[1]), None)
     if window is None:
         reasons.append(Reason("closed", "The venue is closed for all or part of this time.", "starts_at"))

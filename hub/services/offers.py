@@ -48,10 +48,11 @@ async def room_slots(
     venue = offer.venue
     reach = timedelta(minutes=venue.buffer_before_minutes + venue.buffer_after_minutes) + length
     busy = await availability.busy(db, [offer.room.id], begin - reach, end + reach)
+    windows = zones.open_windows(venue, begin - length, end + length)
     slots: list[SlotOffer] = []
     for start in slot_starts(offer, max(begin, now), end, length):
         stop = start + length
-        if judging.judge_slot(venue, offer.room_type, offer.room, start, stop, 1, now):
+        if judging.judge_slot(venue, offer.room_type, offer.room, start, stop, 1, now, windows):
             continue
         busy_from, busy_until = judging.buffered(venue, start, stop)
         blocks = [one for one in busy if one.starts_at < busy_until and busy_from < one.ends_at]
