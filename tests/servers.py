@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -27,12 +28,14 @@ def url_of(server: str, database: str) -> str:
 
 
 @pytest.fixture(scope="session")
-async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Urls]:
+async def servers() -> AsyncIterator[Urls]:
     """Lend the servers named by TEST_DATABASE_URL and TEST_REDIS_URL, or embedded ones on a temporary folder."""
     database, redis = os.environ.get("TEST_DATABASE_URL"), os.environ.get("TEST_REDIS_URL")
     async with AsyncExitStack() as stack:
         if not (database and redis):
-            embedded = await stack.enter_async_context(embedded_servers(tmp_path_factory.mktemp("servers")))
+            # Not pytest's own folder: each run of pytest closes that to everybody but root, also to this PostgreSQL.
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hub-tests-"))
+            embedded = await stack.enter_async_context(embedded_servers(Path(folder)))
             database, redis = database or embedded.database, redis or embedded.redis
         yield Urls(database, redis)
 
