@@ -6,14 +6,15 @@ from typing import Any
 
 from storage.pool import Pool
 
-# Every check is one query whose rows are the faults. A live booking is one that still keeps its places.
+# A live booking is one that still keeps its places. Stands before each check.
 _LIVE = """
-    live AS (
+    WITH live AS (
         SELECT id, status, price, expires_at FROM bookings
         WHERE status IN ('confirmed', 'completed', 'no_show') OR expires_at > clock_timestamp()
     )
 """
 
+# Every check is one query whose rows are the faults.
 _CHECKS: dict[str, str] = {
     "a room is claimed twice for one time": """
         SELECT a.id AS claim, b.id AS other, a.room_id, a.busy * b.busy AS both
@@ -21,8 +22,8 @@ _CHECKS: dict[str, str] = {
         WHERE (a.expires_at IS NULL OR a.expires_at > clock_timestamp())
           AND (b.expires_at IS NULL OR b.expires_at > clock_timestamp())
     """,
-    "two live bookings have one room at one time": f"""
-        WITH {_LIVE}, sold AS (
+    "two live bookings have one room at one time": """
+        , sold AS (
             SELECT i.id, i.booking_id, i.room_id, i.busy FROM booking_items AS i JOIN live ON live.id = i.booking_id
             WHERE i.room_id IS NOT NULL
         )
@@ -35,8 +36,7 @@ _CHECKS: dict[str, str] = {
         WHERE c.expires_at IS NULL OR c.expires_at > clock_timestamp()
         GROUP BY c.room_type_id, c.night, t.total_rooms HAVING sum(c.quantity) > t.total_rooms
     """,
-    "more rooms booked on a night than there are": f"""
-        WITH {_LIVE}
+    "more rooms booked on a night than there are": """
         SELECT i.room_type_id, night::date, sum(i.quantity) AS booked, t.total_rooms
         FROM booking_items AS i JOIN live ON live.id = i.booking_id JOIN room_types AS t ON t.id = i.room_type_id
         CROSS JOIN generate_series(i.check_in, i.check_out - 1, interval '1 day') AS night
@@ -49,8 +49,7 @@ _CHECKS: dict[str, str] = {
         WHERE c.expires_at IS NULL OR c.expires_at > clock_timestamp()
         GROUP BY c.place_session_id, s.capacity HAVING sum(c.quantity) > s.capacity
     """,
-    "more places booked in a session than it has": f"""
-        WITH {_LIVE}
+    "more places booked in a session than it has": """
         SELECT i.session_id, sum(i.quantity) AS booked, s.capacity
         FROM booking_items AS i JOIN live ON live.id = i.booking_id JOIN sessions AS s ON s.id = i.session_id
         GROUP BY i.session_id, s.capacity HAVING sum(i.quantity) > s.capacity
@@ -83,8 +82,8 @@ _CHECKS: dict[str, str] = {
         WHERE p.total <> s.capacity AND s.deleted_at IS NULL AND s.status = 'active'
     """,
     # This is also what would show a basket that got only a part of its items.
-    "a live booking lacks a claim": f"""
-        WITH {_LIVE}, due AS (
+    "a live booking lacks a claim": """
+        , due AS (
             SELECT i.id AS item_id, live.id AS booking_id, live.expires_at, i.room_id, i.busy, i.session_id,
                    CASE WHEN i.room_id IS NULL THEN i.room_type_id END AS room_type_id, night::date AS night,
                    i.quantity
@@ -117,8 +116,7 @@ _CHECKS: dict[str, str] = {
         WHERE booking_id IS NOT NULL
         GROUP BY booking_id, item_id, room_id, room_type_id, night, place_session_id HAVING count(*) > 1
     """,
-    "a live booking points at what is no longer there": f"""
-        WITH {_LIVE}
+    "a live booking points at what is no longer there": """
         SELECT i.booking_id, i.kind, i.room_id, i.room_type_id, i.session_id
         FROM booking_items AS i JOIN live ON live.id = i.booking_id
         LEFT JOIN rooms AS r ON r.id = i.room_id AND r.deleted_at IS NULL
@@ -156,7 +154,7 @@ async def faults(pool: Pool) -> dict[str, list[dict[str, Any]]]:
     found = {}
     async with pool.acquire() as db:
         for fault, query in _CHECKS.items():
-            rows = await db.fetch(query)
+            rows = await db.fetch(f"{_LIVE}\n{query}")
             if rows:
                 found[fault] = [dict(row) for row in rows[:5]]
     return found
