@@ -84,11 +84,12 @@ async def _running(server: Server) -> AsyncIterator[str]:
 
 @contextlib.contextmanager
 def _socket_folder(data: Path) -> Iterator[Path]:
-    """Make the folder of the sockets, which only its owner may enter, with a path short enough for a socket."""
+    """Make the folder of the sockets, which only its owner may enter, with a path that fits into an address."""
     folder = data / "sockets"
     # What lies there belongs to servers that were killed, and PostgreSQL would not start beside its old lock.
     shutil.rmtree(folder, ignore_errors=True)
-    if len(os.fsencode(folder)) <= LONGEST_SOCKET_FOLDER:
+    # A comma in an address separates several servers.
+    if len(os.fsencode(folder)) <= LONGEST_SOCKET_FOLDER and "," not in str(folder):
         folder.mkdir(mode=0o700)
         yield folder
     else:

@@ -173,7 +173,7 @@ async def test_two_commands_that_start_at_once_share_the_servers(data):
     assert one == other
 
 
-@pytest.mark.parametrize("name", ["a folder, with %41 'quotes' and ខ", "deep/" * 20 + "folder"])
+@pytest.mark.parametrize("name", ["a folder with %41 'quotes' & ខ", "one, two", "deep/" * 20 + "folder"])
 async def test_any_folder_will_do(data, name):
     async with embedded_servers(data / name) as urls:
         await write(urls)
