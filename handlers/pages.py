@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -83,12 +84,17 @@ async def _metrics(request: web.Request) -> web.Response:
     return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
+@functools.cache
+def _described(describing: Callable[[], dict[str, Any]]) -> bytes:
+    return orjson.dumps(describing())
+
+
 async def _openapi(request: web.Request) -> web.Response:
-    return _json(describe.openapi())
+    return web.Response(body=_described(describe.openapi), content_type="application/json")
 
 
 async def _asyncapi(request: web.Request) -> web.Response:
-    return _json(describe.asyncapi())
+    return web.Response(body=_described(describe.asyncapi), content_type="application/json")
 
 
 async def _docs(request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""Fill the endpoint table: import every file of endpoints."""
+"""Fill the endpoint table and the registry of facts: import every file that declares one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import importlib
 import pkgutil
 
 import handlers
+import hub.events
 from handlers.endpoint import TABLE, Endpoint
+from hub.events import REGISTRY, Event
 
 
 @functools.cache
@@ -16,3 +18,11 @@ def table() -> dict[str, Endpoint]:
     for module in pkgutil.iter_modules(handlers.__path__):
         importlib.import_module(f"handlers.{module.name}")
     return TABLE
+
+
+@functools.cache
+def facts() -> dict[str, type[Event]]:
+    """Answer the whole registry of facts."""
+    for module in pkgutil.iter_modules(hub.events.__path__):
+        importlib.import_module(f"hub.events.{module.name}")
+    return REGISTRY

@@ -11,8 +11,8 @@ from handlers.connect import COMMANDS
 from handlers.describe.examples import example
 from handlers.describe.openapi import who_may
 from handlers.describe.schemas import Schema, Schemas, refer, schemas, sentence, used
-from handlers.table import table
-from hub.events import REGISTRY, Event
+from handlers.table import facts, table
+from hub.events import Event
 
 DESCRIPTION = """\
 The hub speaks Socket.IO 4 at `/socket.io/`, websocket transport only. Connect with `auth: {token}` or as a guest.
@@ -64,7 +64,7 @@ def asyncapi() -> dict[str, Any]:
     """Describe the live API."""
     known = schemas()
     asked = commands(known)
-    events = [REGISTRY[name] for name in sorted(REGISTRY)]
+    events = [event for _, event in sorted(facts().items())]
     messages = (
         {event.name: _fact(event, known) for event in events}
         | {f"{command.name}.ask": _ask(command, known) for command in asked}

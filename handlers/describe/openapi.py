@@ -16,7 +16,7 @@ DESCRIPTION = """\
 Watch what is free change live, hold it, book it, and see it arrive on the dashboard at the same moment.
 
 Every refusal is a problem document (RFC 9457) with a stable `code`. Amounts are integers of minor units beside a
-`currency`. Every endpoint is also a command over Socket.IO: see [the live API](/docs/events).
+`currency`. Nearly every endpoint is also a command over Socket.IO: see [the live API](/docs/events).
 """
 
 

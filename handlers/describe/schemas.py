@@ -13,9 +13,9 @@ from pydantic.json_schema import models_json_schema
 
 from handlers.connect import COMMANDS, Command
 from handlers.endpoint import Endpoint
-from handlers.table import table
+from handlers.table import facts, table
 from hub.errors import HubError
-from hub.events import REGISTRY, Event
+from hub.events import Event
 
 Schema = dict[str, Any]
 
@@ -100,7 +100,7 @@ def models(
 
 def schemas() -> Schemas:
     """Write the schema of everything that travels."""
-    found = models(table().values(), COMMANDS.values(), REGISTRY.values())
+    found = models(table().values(), COMMANDS.values(), facts().values())
     ordered: Any = sorted(found, key=lambda pair: (pair[0].__name__, pair[1]))
     references, document = models_json_schema(ordered, ref_template="#/components/schemas/{model}")
     shared = {_plain(name): _rename(schema) for name, schema in document.get("$defs", {}).items()}

@@ -1,0 +1,44 @@
+"""The interactive documentation in a real browser, under the same strict content policy as everything else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.doors import AppServer
+
+
+@pytest.fixture
+async def page(browser: Browser, app_server: AppServer) -> AsyncIterator[Page]:
+    """Open a page, and fail on whatever the content policy refuses or a script throws."""
+    context = await browser.new_context(base_url=app_server.url)
+    page = await context.new_page()
+    refused: list[str] = []
+    page.on("console", lambda message: refused.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: refused.append(str(error)))
+    yield page
+    await context.close()
+    assert refused == []
+
+
+async def test_the_http_api_can_be_tried_out_in_the_browser(page: Page) -> None:
+    await page.goto("/docs")
+    health = page.locator(".opblock", has=page.locator("[data-path='/health/ready']"))
+    await health.locator(".opblock-summary-control").click()
+    await health.get_by_role("button", name="Execute").click()
+    await expect(health.locator(".live-responses-table")).to_contain_text("migrations")
+
+
+async def test_the_live_api_can_be_tried_out_in_the_browser(page: Page) -> None:
+    await page.goto("/docs/events")
+    await page.get_by_role("button", name="Connect").click()
+    await expect(page.get_by_role("status").first).to_have_text("connected as a guest")
+    command = page.locator("#command-hub\\.time")
+    await command.locator("summary").click()
+    await command.get_by_role("button", name="Send").click()
+    await expect(command.locator("pre[role=status]")).to_contain_text('"ok": true')
+    fact = page.locator("#fact-availability\\.changed")
+    await fact.locator("summary").click()
+    await expect(fact).to_contain_text("version")
