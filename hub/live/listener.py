@@ -41,6 +41,13 @@ def redis_options(url: str) -> dict[str, Any]:
     }
 
 
+def stop_if_cancelled() -> None:
+    """Stop a task that was cancelled while a library waited: on Python 3.11 `asyncio.wait_for` may swallow that."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError()
+
+
 class Listener:
     """Hears the rooms it is told to; says `changed` when the line breaks or is whole again: the log then knows more."""
 
@@ -78,7 +85,8 @@ class Listener:
         self._waiting[channel].append(confirmed)
         try:
             await self._send("SUBSCRIBE", [channel])
-            return await asyncio.wait_for(confirmed, REDIS_SECONDS)
+            async with asyncio.timeout(REDIS_SECONDS):
+                return await confirmed
         except FAILURES:
             await self._hang_up()
             return False
@@ -115,6 +123,7 @@ class Listener:
         connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         try:
             await connection.connect()  # type: ignore[no-untyped-call]
+            stop_if_cancelled()
             self._connection = connection
             self._heard_canary = time.monotonic()
             missing = {self._canary, *self._wanted}
@@ -161,6 +170,7 @@ class Listener:
                 await self._connection.send_command(
                     command, *names[start : start + _CHANNELS_AT_ONCE], check_health=False
                 )
+                stop_if_cancelled()
 
     async def _hang_up(self) -> None:
         connection, self._connection = self._connection, None

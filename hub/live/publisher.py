@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from hub.errors import HubError
 from hub.live.frames import Frame, frame
-from hub.live.listener import FAILURES, RECONNECT_SECONDS, redis_options
+from hub.live.listener import FAILURES, RECONNECT_SECONDS, redis_options, stop_if_cancelled
 from storage import event_log
 from storage.event_log import Told
 from storage.pool import Pool
@@ -105,6 +105,8 @@ class Publisher:
                 log.warning("Redis takes no events, they stay in the outbox: %s", failure)
             self.up = False
             return False
+        finally:
+            stop_if_cancelled()
         self.up = True
         return True
 

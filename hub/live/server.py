@@ -147,10 +147,11 @@ class Live:
             await asyncio.wait_for(self._send_away(), _SECONDS_TO_STOP)
         if self._answering:
             await asyncio.wait(self._answering, timeout=_SECONDS_TO_STOP)
-        tasks = [*self._tasks, *self._answering]
+        tasks = {*self._tasks, *self._answering}
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks)
         with suppress(TimeoutError):
             await asyncio.wait_for(self.sockets.shutdown(), _SECONDS_TO_STOP)
         await self.publisher.close()
