@@ -8,13 +8,14 @@ from typing import Any
 
 from hub.core import Actor, Hub
 from hub.models.addons import Addon, CreateAddon
+from hub.models.bookings import Booking, MakeBooking, PlaceHold
 from hub.models.closures import Closure, CreateClosure
 from hub.models.room_types import CreateRoomType, RoomType
 from hub.models.rooms import CreateRoom, Room
 from hub.models.sessions import CreateSession, Session
 from hub.models.users import User
 from hub.models.venues import CreateVenue, Venue
-from hub.services import addons, closures, room_types, rooms, sessions, venues
+from hub.services import addons, bookings, closures, holds, room_types, rooms, sessions, venues
 from storage import users
 
 
@@ -121,3 +122,30 @@ async def make_closure(hub: Hub, owner: Actor, venue: Venue, **fields: Any) -> C
 async def make_addon(hub: Hub, owner: Actor, venue: Venue, **fields: Any) -> Addon:
     """Sell something beside a venue's rooms."""
     return await addons.create(hub, owner, CreateAddon(venue_id=venue.id, **({"name": "Breakfast"} | fields)))
+
+
+def stay(thing: RoomType | Room, check_in: date, nights: int = 1, **fields: Any) -> dict[str, Any]:
+    """Ask for nights in a pool or in a numbered room."""
+    named = {"room_id": thing.id} if isinstance(thing, Room) else {"room_type_id": thing.id}
+    return {"kind": "stay", "check_in": check_in, "check_out": check_in + timedelta(days=nights)} | named | fields
+
+
+def slot(room: Room, starts_at: datetime, hours: float = 1, **fields: Any) -> dict[str, Any]:
+    """Ask for hours in a room."""
+    ends_at = starts_at + timedelta(hours=hours)
+    return {"kind": "slot", "room_id": room.id, "starts_at": starts_at, "ends_at": ends_at} | fields
+
+
+def place(session: Session, quantity: int = 1) -> dict[str, Any]:
+    """Ask for places in a session."""
+    return {"kind": "place", "session_id": session.id, "quantity": quantity}
+
+
+async def make_booking(hub: Hub, customer: Actor, *items: dict[str, Any], **fields: Any) -> Booking:
+    """Book a basket at once."""
+    return await bookings.make(hub, customer, MakeBooking.model_validate({"items": items} | fields))
+
+
+async def make_hold(hub: Hub, customer: Actor, *items: dict[str, Any], **fields: Any) -> Booking:
+    """Hold a basket."""
+    return await holds.place(hub, customer, PlaceHold.model_validate({"items": items} | fields))

@@ -62,7 +62,10 @@ def _listed(value: Any) -> Any:
 
 
 def _once(names: list[str]) -> list[str]:
-    return list({name.lower(): name for name in reversed(names)}.values())[::-1]
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(name.lower(), name)
+    return list(first.values())
 
 
 def _clock(value: object) -> object:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from hub.core import Actor, Hub
-from hub.errors import Conflict, Invalid, NotAvailable, NotFound
+from hub.errors import Conflict, Forbidden, Invalid, NotAvailable, NotFound
 from hub.events.bookings import BookingRescheduled
 from hub.events.sessions import SessionCancelled, SessionChanged, SessionCreated, SessionDeleted
 from hub.models.base import Page
@@ -58,6 +58,9 @@ async def read(hub: Hub, actor: Actor, ask: NameSession) -> Session:
 
 async def create(hub: Hub, actor: Actor, ask: CreateSession) -> Session:
     """Plan a session at a venue one owns or works at, or in a studio of one's own; its room is taken for that time."""
+    if not actor.may("session:create"):
+        access.signed_in(actor)
+        raise Forbidden("Only facilitators and vendors plan sessions.")
     async with hub.work(actor) as work:
         if ask.venue_id is None:
             venue = await studios.of_ones_own(hub, work, access.signed_in(actor), ask.timezone)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hub.core import Actor, Hub
-from hub.errors import NotFound
+from hub.errors import Forbidden, NotFound
 from hub.events.room_types import RoomTypeChanged
 from hub.events.sessions import SessionChanged
 from hub.events.venues import VenueChanged, VenueCreated, VenueDeleted
@@ -42,6 +42,8 @@ async def read(hub: Hub, actor: Actor, ask: NameVenue) -> Venue:
 async def create(hub: Hub, actor: Actor, ask: CreateVenue) -> Venue:
     """Open a venue of one's own."""
     owner_id = access.signed_in(actor)
+    if not actor.may("venue:create"):
+        raise Forbidden("Only facilitators and vendors open venues.")
     async with hub.work(actor) as work:
         return work.answer(await opened(hub, work, owner_id, ask), 201)
 
