@@ -54,8 +54,26 @@ async def busy(db: Db, room_ids: Sequence[int], begin: datetime, end: datetime) 
     )
 
 
-async def free_rooms(db: Db, room_type_id: int, begin: datetime, end: datetime) -> list[int]:
-    """List the rooms of a type that nobody has claimed between two instants; ready ones first."""
+async def rooms_on_sale(db: Db, room_type_id: int) -> list[int]:
+    """List the rooms of a type that can be sold at all."""
+    return await column(
+        db,
+        """
+        SELECT id FROM rooms
+        WHERE room_type_id = $1 AND deleted_at IS NULL AND is_active AND status NOT IN ('maintenance', 'out_of_service')
+        ORDER BY id
+        """,
+        room_type_id,
+    )
+
+
+async def free_rooms(
+    db: Db, room_type_id: int, begin: datetime, end: datetime, moving_booking_id: int | None = None
+) -> list[int]:
+    """List the rooms of a type that nobody has claimed between two instants.
+
+    A booking that is about to move is no obstacle to itself, and comes first to the room it has.
+    """
     return await column(
         db,
         """
@@ -64,12 +82,14 @@ async def free_rooms(db: Db, room_type_id: int, begin: datetime, end: datetime) 
           AND r.status NOT IN ('maintenance', 'out_of_service')
           AND NOT EXISTS (
               SELECT 1 FROM claims AS c WHERE c.room_id = r.id AND c.busy && tstzrange($2, $3)
-              AND (c.expires_at IS NULL OR c.expires_at > clock_timestamp()))
-        ORDER BY r.id
+              AND (c.expires_at IS NULL OR c.expires_at > clock_timestamp())
+              AND c.booking_id IS DISTINCT FROM $4::bigint)
+        ORDER BY EXISTS (SELECT 1 FROM claims AS c WHERE c.room_id = r.id AND c.booking_id = $4) DESC, r.id
         """,
         room_type_id,
         begin,
         end,
+        moving_booking_id,
     )
 
 

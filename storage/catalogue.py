@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from storage.query import Db, value
 
 
@@ -31,3 +33,9 @@ async def of_session(db: Db, session_id: int) -> int | None:
         session_id,
     )
     return found
+
+
+async def of_venues(db: Db, venue_ids: Sequence[int]) -> dict[int, int]:
+    """Read the catalogue versions of venues."""
+    rows = await db.fetch("SELECT id, catalogue_version FROM venues WHERE id = ANY ($1::bigint[])", venue_ids)
+    return {row["id"]: row["catalogue_version"] for row in rows}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from hub.core import Hub
-from hub.errors import MixedCurrencies, NotAvailable, NotOffered
+from hub.errors import MixedCurrencies, NotOffered
 from hub.models.bookings import AskItem, AskPlace, AskSlot, AskStay
 from hub.models.venues import Venue
-from hub.services import catalogue, judging, pricing, zones
+from hub.services import catalogue, judging, offers, pricing, zones
 from hub.services.judging import Reason
 from storage import availability
 from storage.claims import Claim
@@ -33,6 +34,9 @@ class Basket:
     lines: list[Line]
     currency: str
     price: int
+    # For each line the place of the item it was asked for by, and whether the hub chose its room.
+    places: list[int]
+    chosen: list[bool]
 
     @property
     def items(self) -> list[dict[str, Any]]:
@@ -43,6 +47,12 @@ class Basket:
     def venue_ids(self) -> set[int]:
         """Name the venues the basket is at."""
         return {line.venue.id for line in self.lines}
+
+    @property
+    def versions(self) -> dict[int, int]:
+        """Answer on which version of each venue's catalogue the basket was judged; the oldest if on several."""
+        judged = [(line.venue.id, int(line.fields["catalogue_version"])) for line in self.lines]
+        return dict(sorted(judged, reverse=True))
 
     @property
     def hold_seconds(self) -> int:
@@ -60,15 +70,32 @@ class Basket:
         return any(line.venue.confirmation == "payment" for line in self.lines) and self.price > 0
 
 
-async def judged(hub: Hub, items: Sequence[AskItem], *, by_staff: bool = False) -> Basket:
-    """Judge and price a basket by its venues' rules, or refuse it with every reason; claims are judged at the commit.
+async def made(
+    hub: Hub,
+    items: Sequence[AskItem],
+    *,
+    by_staff: bool = False,
+    at_random: bool = False,
+    moving_booking_id: int | None = None,
+) -> Basket:
+    """Judge and price a basket by its venues' rules, choosing rooms where only a type is named; claims come later.
 
-    Staff may book what has begun, at short notice or out of hours; what cannot be sold twice binds everybody.
+    Refuses with every rule in the way, or with NoRoomLeft. Staff may book what has begun, at short notice or out of
+    hours; what cannot be sold twice binds everybody.
     """
-    lines = [await line(hub, item) for item in items]
+    asked = list(enumerate(items))
+    basket = await _judged(hub, asked, by_staff)
+    chosen = await _with_rooms_chosen(hub, items, at_random, moving_booking_id)
+    return basket if chosen == asked else await _judged(hub, chosen, by_staff, items)
+
+
+async def _judged(
+    hub: Hub, places: Sequence[tuple[int, AskItem]], by_staff: bool, asked: Sequence[AskItem] = ()
+) -> Basket:
+    lines = [await line(hub, item) for _, item in places]
     refused = [
         (place, reason)
-        for place, one in enumerate(lines)
+        for (place, _), one in zip(places, lines, strict=True)
         for reason in one.reasons
         if not (by_staff and reason.code in ("in_past", "too_soon", "too_far", "closed", "off_step"))
     ]
@@ -84,34 +111,62 @@ async def judged(hub: Hub, items: Sequence[AskItem], *, by_staff: bool = False) 
     currencies = {one.fields["currency"] for one in lines}
     if len(currencies) > 1:
         raise MixedCurrencies()
-    return Basket(lines, currencies.pop(), sum(one.fields["price"] for one in lines))
+    return Basket(
+        lines,
+        currencies.pop(),
+        sum(one.fields["price"] for one in lines),
+        [place for place, _ in places],
+        [bool(asked) and item != asked[place] for place, item in places],
+    )
 
 
-async def with_rooms_chosen(hub: Hub, items: Sequence[AskItem]) -> list[AskItem]:
+class NoRoomLeft(Exception):
+    """Too few numbered rooms of a type are free for a stay; says so in the words of place_bookings()."""
+
+    def __init__(self, place: int, reason: str, held_until: datetime | None) -> None:
+        super().__init__(reason)
+        self.said = [{"item": place, "reason": reason, "held_until": held_until}]
+
+
+async def _with_rooms_chosen(
+    hub: Hub, items: Sequence[AskItem], at_random: bool, moving_booking_id: int | None
+) -> list[tuple[int, AskItem]]:
     """Choose a free numbered room for each stay that names a type whose rooms are sold one by one."""
-    chosen: list[AskItem] = []
-    for item in items:
+    chosen: list[tuple[int, AskItem]] = []
+    for place, item in enumerate(items):
         if not isinstance(item, AskStay) or item.room_type_id is None:
-            chosen.append(item)
+            chosen.append((place, item))
             continue
         offer = await catalogue.room_type(hub, item.room_type_id)
         if offer.room_type.sold_as == "pool":
-            chosen.append(item)
+            chosen.append((place, item))
             continue
         begin, end = judging.stay_instants(offer.venue, item.check_in, item.check_out)
         async with hub.reading() as db:
-            free = await availability.free_rooms(db, item.room_type_id, begin, end)
-        taken = {other.room_id for other in chosen if isinstance(other, AskStay)}
+            free = await availability.free_rooms(db, item.room_type_id, begin, end, moving_booking_id)
+        taken = {
+            other.room_id
+            for _, other in chosen
+            if isinstance(other, AskStay) and other.check_in < item.check_out and item.check_in < other.check_out
+        }
         free = [room_id for room_id in free if room_id not in taken]
         if len(free) < item.quantity:
-            reason = {"item": len(chosen), "reason": "taken", "sentence": "All rooms of this type are taken."}
-            raise NotAvailable(reasons=[reason], alternatives=[])
+            raise await _no_room_left(hub, place, item, offer)
+        if at_random:
+            random.shuffle(free)
         guests = -(-item.guests // item.quantity)
         chosen += [
-            item.model_copy(update={"room_type_id": None, "room_id": room_id, "quantity": 1, "guests": guests})
+            (place, item.model_copy(update={"room_type_id": None, "room_id": room_id, "quantity": 1, "guests": guests}))
             for room_id in free[: item.quantity]
         ]
     return chosen
+
+
+async def _no_room_left(hub: Hub, place: int, item: AskStay, offer: catalogue.TypeOffer) -> NoRoomLeft:
+    async with hub.reading() as db:
+        stay = await offers.stay(db, offer, item.check_in, item.check_out, item.guests, item.quantity, hub.clock.now())
+    held = next((one for one in stay.reasons if one.reason == "held"), None)
+    return NoRoomLeft(place, "taken", None) if held is None else NoRoomLeft(place, "held", held.held_until)
 
 
 async def line(hub: Hub, item: AskItem) -> Line:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from hub.core import Actor, Hub
-from hub.errors import HoldExpired, MixedCurrencies, NotFound, WrongState
+from hub.errors import HoldExpired, MixedCurrencies, NotFound, Unavailable, WrongState
 from hub.events.bookings import (
     BookingCancelled,
     BookingCompleted,
@@ -27,15 +27,20 @@ from hub.models.bookings import (
     NameBooking,
     RescheduleBooking,
 )
-from hub.services import access, baskets, placing
+from hub.services import access, baskets, catalogue, placing
 from hub.services.baskets import Basket
 from hub.work import Work
 from storage import access as ties
 from storage import bookings as store
+from storage import catalogue as versions
 from storage import claims
 from storage.bookings import BookingRow
 
 LIVE = ("held", "pending", "confirmed")
+
+
+class _Stale(Exception):
+    """The basket was judged on an inventory that has changed since."""
 
 
 class _Refused(Exception):
@@ -123,16 +128,23 @@ async def cancel_for_session(work: Work, session_id: int, reason: str) -> int:
 
 async def reschedule(hub: Hub, actor: Actor, ask: RescheduleBooking) -> Booking:
     """Move a booking to a new basket, priced anew, in one step: it has the new places or keeps the old ones."""
-    items = await baskets.with_rooms_chosen(hub, ask.items)
+    await placing.refuse_repeated(hub, actor)
     async with hub.reading() as db:
         found = await store.find(db, ask.booking_id)
         by_staff = found is not None and await access.works_at_all(db, actor, found.venue_ids)
-    basket = await baskets.judged(hub, items, by_staff=by_staff)
-    try:
-        return await _move(hub, actor, ask, basket, by_staff)
-    except _Refused as refused:
-        # alternatives are sought only after the locks are gone
-        raise await placing.unavailable(hub, items, refused.said) from None
+    for attempt in range(placing.TRIES):
+        basket = await placing.made(
+            hub, ask.items, by_staff=by_staff, at_random=attempt > 0, moving_booking_id=ask.booking_id
+        )
+        try:
+            return await _move(hub, actor, ask, basket, by_staff)
+        except _Stale:
+            catalogue.forget(hub, basket.venue_ids)
+        except _Refused as refused:
+            if not placing.lost_a_choice(basket, refused.said):
+                # alternatives are sought only after the locks are gone
+                raise await placing.unavailable(hub, ask.items, placing.as_asked(basket, refused.said)) from None
+    raise Unavailable()
 
 
 async def _move(hub: Hub, actor: Actor, ask: RescheduleBooking, basket: Basket, by_staff: bool) -> Booking:
@@ -144,6 +156,8 @@ async def _move(hub: Hub, actor: Actor, ask: RescheduleBooking, basket: Basket, 
             raise WrongState("This booking has begun; ask the venue.")
         if basket.currency != booking.currency:
             raise MixedCurrencies()
+        if await versions.of_venues(work.db, sorted(basket.venue_ids)) != basket.versions:
+            raise _Stale
         before = await store.document(work.db, booking.id)
         assert before is not None
         await work.touch_bookings(booking.id)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub.core import Hub
 from hub.errors import NotFound
+from hub.models.bookings import AskItem, AskSlot, AskStay
 from hub.models.room_types import RoomType
 from hub.models.rooms import Room
 from hub.models.sessions import Session
@@ -110,3 +112,23 @@ def forget(hub: Hub, venue_ids: set[int]) -> None:
     """Forget what is remembered of these venues, because it has changed."""
     for key in [key for key, offer in hub.catalogue.items() if offer.venue.id in venue_ids]:
         del hub.catalogue[key]
+
+
+async def forget_outdated(hub: Hub, items: Sequence[AskItem]) -> bool:
+    """Forget what is remembered of the items' venues if it has changed since; tells whether it had.
+
+    A refusal never reaches the database, which would notice; so it is checked before anybody is refused.
+    """
+    keys = [key for item in items for key in _keys(item)]
+    known = {offer.venue.id: offer.version for key in keys if (offer := hub.catalogue.get(key)) is not None}
+    async with hub.reading() as db:
+        current = await versions.of_venues(db, sorted(known))
+    outdated = {venue_id for venue_id, version in known.items() if current.get(venue_id) != version}
+    forget(hub, outdated)
+    return bool(outdated)
+
+
+def _keys(item: AskItem) -> list[tuple[str, int | None]]:
+    if isinstance(item, AskStay):
+        return [("room", item.room_id), ("type", item.room_type_id)]
+    return [("room", item.room_id)] if isinstance(item, AskSlot) else [("session", item.session_id)]

@@ -134,13 +134,29 @@ async def _nights(db: Db, offer: TypeOffer, check_in: date, check_out: date) -> 
     if offer.room_type.sold_as == "pool":
         counted = await availability.nights(db, offer.room_type.id, check_in, check_out)
         return [NightOffer(**night.model_dump(), price=price) for night in counted]
+    rooms = await availability.rooms_on_sale(db, offer.room_type.id)
+    spans = [
+        (night, *judging.stay_instants(offer.venue, night, night + timedelta(days=1)))
+        for night in zones.nights(check_in, check_out)
+    ]
+    busy = await availability.busy(db, rooms, spans[0][1], spans[-1][2])
     nights = []
-    for n in range((check_out - check_in).days):
-        night = check_in + timedelta(days=n)
-        begin, end = judging.stay_instants(offer.venue, night, night + timedelta(days=1))
-        free = len(await availability.free_rooms(db, offer.room_type.id, begin, end))
-        total = max(offer.room_type.total_rooms, free)
-        nights.append(NightOffer(night=night, total=total, taken=total - free, held=0, free=free, price=price))
+    for night, begin, end in spans:
+        blocks = [one for one in busy if one.starts_at < end and begin < one.ends_at]
+        states = [worst([one for one in blocks if one.room_id == room_id]) for room_id in rooms]
+        free = sum(state == "free" for state, _ in states)
+        held = [until for state, until in states if state == "held"]
+        nights.append(
+            NightOffer(
+                night=night,
+                total=len(rooms),
+                taken=len(rooms) - free - len(held),
+                held=len(held),
+                free=free,
+                held_until=min((until for until in held if until is not None), default=None),
+                price=price,
+            )
+        )
     return nights
 
 

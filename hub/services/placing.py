@@ -11,12 +11,14 @@ from hub.core import Actor, Hub
 from hub.errors import HubError, InFlight, KeyReused, NotAvailable, TooManyHolds, Unavailable
 from hub.models.bookings import AskItem, Booking, PlaceHold
 from hub.services import access, alternatives, baskets, catalogue
-from hub.services.baskets import Basket
-from hub.work import Repeated
+from hub.services.baskets import Basket, NoRoomLeft
+from hub.work import Repeated, judge_repeat
+from storage import repeats
 from storage.placing import AskBooking, Outcome
 
-# How often a basket is judged anew when the inventory moved, or a room chosen for it went to somebody faster.
-_TRIES = 4
+# How often a basket is judged anew when the inventory moved, or a room chosen for it went to somebody faster;
+# each time somebody else got on, and most often there is no room left to choose long before.
+TRIES = 50
 
 SENTENCES = {
     "held": "Somebody holds this; it may come back.",
@@ -30,22 +32,59 @@ async def place(hub: Hub, actor: Actor, ask: PlaceHold, *, at_once: bool) -> Boo
     asker = actor.user_id if actor.is_hub and ask.user_id else access.signed_in(actor)
     user_id = ask.user_id or asker
     assert user_id is not None
-    refusal: HubError = Unavailable()
-    for _ in range(_TRIES):
-        items = await baskets.with_rooms_chosen(hub, ask.items)
-        by_staff = ask.user_id is not None and await _works_at_all(hub, actor, items)
-        basket = await baskets.judged(hub, items, by_staff=by_staff)
+    await refuse_repeated(hub, actor)
+    by_staff = ask.user_id is not None and await _works_at_all(hub, actor, ask.items)
+    outcome, basket = None, None
+    for attempt in range(TRIES):
+        basket = await made(hub, ask.items, by_staff=by_staff, at_random=attempt > 0)
         outcome = await hub.placing.ask(_asked(hub, actor, ask, basket, user_id, at_once, by_staff))
         if outcome.kind == "placed":
             assert outcome.document is not None
             return Booking.model_validate_json(outcome.document)
         if outcome.kind == "stale":
             catalogue.forget(hub, basket.venue_ids)
-            continue
-        refusal = await _refusal(hub, actor, basket, items, outcome)
-        if items == list(ask.items) or not isinstance(refusal, NotAvailable):
+        elif outcome.kind != "refused" or not lost_a_choice(basket, orjson.loads(outcome.document or "[]")):
             break
-    raise refusal
+    assert outcome is not None
+    assert basket is not None
+    raise await _refusal(hub, actor, ask, basket, outcome)
+
+
+async def made(
+    hub: Hub,
+    items: Sequence[AskItem],
+    *,
+    by_staff: bool,
+    at_random: bool = False,
+    moving_booking_id: int | None = None,
+) -> Basket:
+    """Judge and price a basket on the inventory as it now is, and refuse it with what could be had instead."""
+    while True:
+        try:
+            return await baskets.made(
+                hub, items, by_staff=by_staff, at_random=at_random, moving_booking_id=moving_booking_id
+            )
+        except (HubError, NoRoomLeft) as refused:
+            if await catalogue.forget_outdated(hub, items):
+                continue
+            if isinstance(refused, NoRoomLeft):
+                raise await unavailable(hub, items, refused.said) from None
+            raise
+
+
+async def refuse_repeated(hub: Hub, actor: Actor) -> None:
+    """Answer a request that was answered before, whatever its judgement would be by now."""
+    if actor.repeat is None:
+        return
+    async with hub.reading() as db:
+        known = await repeats.known(db, actor.repeat.user_id, actor.repeat.route, actor.repeat.key)
+    if known is not None:
+        raise judge_repeat(known, actor.repeat.body_hash)
+
+
+def lost_a_choice(basket: Basket, said: Sequence[dict[str, Any]]) -> bool:
+    """Tell whether all that stands in the way is rooms the hub itself chose, so that others may still be free."""
+    return all(basket.chosen[one["item"]] for one in said)
 
 
 async def _works_at_all(hub: Hub, actor: Actor, items: Sequence[AskItem]) -> bool:
@@ -85,7 +124,9 @@ def _asked(
     )
 
 
-async def _refusal(hub: Hub, actor: Actor, basket: Basket, items: Sequence[AskItem], outcome: Outcome) -> HubError:
+async def _refusal(hub: Hub, actor: Actor, ask: PlaceHold, basket: Basket, outcome: Outcome) -> HubError:
+    if outcome.kind == "stale":
+        return Unavailable()
     if outcome.kind == "too_many_holds":
         return TooManyHolds()
     if outcome.kind == "in_flight":
@@ -96,10 +137,19 @@ async def _refusal(hub: Hub, actor: Actor, basket: Basket, items: Sequence[AskIt
         if said["hash"] != actor.repeat.body_hash.hex():
             return KeyReused()
         raise Repeated(said["status"], orjson.dumps(said["answer"]).decode())
-    return await unavailable(hub, items, said)
+    return await unavailable(hub, ask.items, as_asked(basket, said))
 
 
-async def unavailable(hub: Hub, items: Sequence[AskItem], said: list[dict[str, Any]]) -> NotAvailable:
+def as_asked(basket: Basket, said: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Speak of the items that were asked for, naming the worst that stands in the way of each."""
+    worst: dict[int, dict[str, Any]] = {}
+    for one in sorted(said, key=lambda one: (one["reason"] != "held", str(one["held_until"]))):
+        place = basket.places[one["item"]]
+        worst[place] = {**one, "item": place}
+    return list(worst.values())
+
+
+async def unavailable(hub: Hub, items: Sequence[AskItem], said: Sequence[dict[str, Any]]) -> NotAvailable:
     """Say why a basket cannot be had, [{item, reason, held_until}], and what could be had instead."""
     reasons = [{**one, "sentence": SENTENCES.get(one["reason"], "This cannot be had.")} for one in said]
     reasons.sort(key=lambda one: int(one["item"]))

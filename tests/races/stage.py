@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CUSTOMER = frozenset({"booking:create"})
 # A Monday far enough ahead of any test run, and within reach of what a venue lets be booked.
+Item = dict[str, Any]
 FIRST_DAY = (datetime.now(UTC) + timedelta(days=100)).replace(hour=0, minute=0, second=0, microsecond=0)
 
 

@@ -102,5 +102,7 @@ async def test_control_to_look_and_then_to_write_sells_twice(hubs: list[Listenin
         for db in connections:
             await pool.release(db)
     async with pool.acquire() as db:
-        twice = await db.fetchval("SELECT count(*) FROM (SELECT slot FROM naive GROUP BY slot HAVING count(*) > 1) AS t")
+        twice = await db.fetchval(
+            "SELECT count(*) FROM (SELECT slot FROM naive GROUP BY slot HAVING count(*) > 1) AS t"
+        )
     assert twice > 0
