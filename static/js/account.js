@@ -22,11 +22,12 @@ export class Refusal extends Error {
   }
 }
 
-const WAS_HERE = "hub.was-here";
+const ASKED = "hub.asked";
+const ANSWER_WITHIN = 8_000;
 const tabs = "BroadcastChannel" in globalThis ? new BroadcastChannel("hub.session") : null;
 let token = null;
 let expires = 0;
-let told = new Set();
+const told = new Set();
 
 tabs?.addEventListener("message", ({ data }) => take(data, false));
 
@@ -38,13 +39,13 @@ export function onToken(listener) {
 /** The access token as it is now, fetched anew when it is about to expire; null for a guest. */
 export async function accessToken() {
   if (token && Date.now() < expires - 20_000) return token;
-  if (person.value !== null || localStorage.getItem(WAS_HERE)) await refresh();
+  if (turn()) await refresh();
   return token;
 }
 
 /** Find out at the start who is here, without asking the server about guests. */
 export async function meet() {
-  if (!localStorage.getItem(WAS_HERE)) return take(null, false);
+  if (!turn()) return take(null, false);
   try {
     await refresh();
   } catch {
@@ -65,11 +66,24 @@ export async function logOut() {
   take(null, true);
 }
 
+/** Names the server's last answer; there is none for a guest. */
+function turn() {
+  return document.cookie.match(/(?:^|; )hub_turn=(\w+)/)?.[1];
+}
+
+/** A page that was left while it asked: its answer, and with it the next refresh token, is still on its way. */
+async function lastAnswer() {
+  const [asked, at] = (localStorage.getItem(ASKED) ?? "").split(" ");
+  while (asked && asked === turn() && Date.now() - Number(at) < ANSWER_WITHIN) await new Promise((resolve) => setTimeout(resolve, 50));
+  localStorage.setItem(ASKED, `${turn()} ${Date.now()}`);
+}
+
 async function refresh() {
   // One tab at a time: a refresh token works once, and its second use ends the log-in everywhere.
   const alone = navigator.locks ? (work) => navigator.locks.request("hub.session", work) : (work) => work();
   await alone(async () => {
     if (token && Date.now() < expires - 20_000) return;
+    await lastAnswer();
     try {
       take(await session("refresh", {}), true);
     } catch (refusal) {
@@ -83,8 +97,6 @@ function take(answer, tell) {
   token = answer?.access_token ?? null;
   expires = answer ? (answer.until ?? Date.now() + answer.expires_in * 1000) : 0;
   person.value = answer?.user ?? null;
-  if (answer) localStorage.setItem(WAS_HERE, "1");
-  else localStorage.removeItem(WAS_HERE);
   if (tell) tabs?.postMessage(answer && { ...answer, until: expires });
   for (const listener of told) listener(token);
 }

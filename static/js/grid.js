@@ -54,6 +54,11 @@ export function roomsOf(snapshot, types) {
   return rooms.sort((a, b) => a.id - b.id);
 }
 
+/** The rooms that are sold by the hour. */
+export function hourRooms(snapshot) {
+  return roomsOf(snapshot, typesBy(snapshot, "hour"));
+}
+
 export function today(venue, now) {
   return localAt(now, venue.timezone).day;
 }

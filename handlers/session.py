@@ -1,0 +1,113 @@
+"""The pages' log-in: the refresh token in a cookie no script can read, the access token in the page's memory."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+
+from handlers.documents import read_ask, read_object
+from handlers.endpoint import TABLE
+from handlers.over_http import HUB, address_of
+from hub.core import Actor
+from hub.errors import Forbidden, HubError, TooLarge, Unauthenticated, WrongMediaType
+from hub.models.users import LogIn, Refresh, Register, Tokens
+from hub.services import accounts
+
+COOKIE = "hub_session"
+# Changes with every answer and says nothing: a page knows by it whether the answer to an earlier page has arrived,
+# and never spends a refresh token twice.
+TURN = "hub_turn"
+_PATH = "/session"
+_LONGEST_DEVICE = 200
+
+
+def add_session(app: web.Application) -> None:
+    """Add the small wrappers around the accounts that pages log in by."""
+    app.add_routes(
+        [
+            web.post("/session/login", _log_in),
+            web.post("/session/register", _register),
+            web.post("/session/refresh", _refresh),
+            web.post("/session/logout", _log_out),
+        ]
+    )
+
+
+async def _log_in(request: web.Request) -> web.Response:
+    ask = read_ask(TABLE["auth.login"], await _read(request), strict=True)
+    assert isinstance(ask, LogIn)
+    return _answer(request, await accounts.log_in(request.app[HUB], _actor(request), ask))
+
+
+async def _register(request: web.Request) -> web.Response:
+    ask = read_ask(TABLE["auth.register"], await _read(request), strict=True)
+    assert isinstance(ask, Register)
+    return _answer(request, await accounts.register(request.app[HUB], _actor(request), ask), 201)
+
+
+async def _refresh(request: web.Request) -> web.Response:
+    await _read(request)
+    token = request.cookies.get(COOKIE)
+    if not token:
+        return _forget(request, Unauthenticated())
+    try:
+        ask = Refresh.model_validate({"refresh_token": token[:500]})
+        return _answer(request, await accounts.refresh(request.app[HUB], _actor(request), ask))
+    except Unauthenticated as refusal:
+        return _forget(request, refusal)
+
+
+async def _log_out(request: web.Request) -> web.Response:
+    await _read(request)
+    token = request.cookies.get(COOKIE)
+    if token:
+        await accounts.log_out(request.app[HUB], _actor(request), token)
+    response = web.Response(status=204)
+    _clear(response)
+    return response
+
+
+async def _read(request: web.Request) -> dict[str, Any]:
+    """Read a body that only a page of this site can have sent: JSON, and from our own origin."""
+    if request.content_type != "application/json":
+        raise WrongMediaType()
+    if urlsplit(request.headers.get(hdrs.ORIGIN, "")).netloc != request.host:
+        raise Forbidden("Log in from a page of this site.")
+    try:
+        return read_object(await request.read())
+    except web.HTTPRequestEntityTooLarge as error:
+        raise TooLarge() from error
+
+
+def _actor(request: web.Request) -> Actor:
+    device = request.headers.get(hdrs.USER_AGENT, "")[:_LONGEST_DEVICE]
+    return Actor(address=address_of(request), device=device)
+
+
+def _answer(request: web.Request, tokens: Tokens, status: int = 200) -> web.Response:
+    settings = request.app[HUB].settings
+    told = tokens.model_dump(mode="json", include={"access_token", "expires_in", "user"})
+    response = web.json_response(told, status=status, headers={hdrs.CACHE_CONTROL: "no-store"})
+    age = settings.refresh_days * 86_400
+    over_tls = settings.public_url.startswith("https://")
+    response.set_cookie(
+        COOKIE, tokens.refresh_token, max_age=age, path=_PATH, secure=over_tls, httponly=True, samesite="Lax"
+    )
+    response.set_cookie(TURN, secrets.token_hex(4), max_age=age, path="/", secure=over_tls, samesite="Lax")
+    return response
+
+
+def _forget(request: web.Request, refusal: HubError) -> web.Response:
+    """Answer that nobody is logged in any more, and take the cookies back."""
+    document = {"status": refusal.status, "code": refusal.code, "detail": refusal.sentence, "instance": request.path}
+    response = web.json_response(document, status=refusal.status, content_type="application/problem+json")
+    _clear(response)
+    return response
+
+
+def _clear(response: web.Response) -> None:
+    response.del_cookie(COOKIE, path=_PATH, httponly=True, samesite="Lax")
+    response.del_cookie(TURN, path="/", samesite="Lax")

@@ -1,0 +1,105 @@
+/** Your basket: everything you hold, with one clock, one locked total, and what you can do with it. */
+
+import { computed, signal } from "@preact/signals";
+import { useState } from "preact/hooks";
+import { ask } from "./account.js";
+import { say } from "./announce.js";
+import { Refused, Ring } from "./cells.js";
+import { followMe } from "./following.js";
+import { html, now } from "./page.js";
+import { clock, dayRange, many, money, sums, timeRange } from "./words.js";
+import { addDays } from "./zone.js";
+
+const LIVE = new Set(["held", "pending", "confirmed"]);
+
+const me = followMe();
+
+/** One's own bookings, live; empty for a guest. */
+export const bookings = computed(() => Object.values(me.value?.bookings ?? {}));
+const isLive = (booking) => LIVE.has(booking.status) && !(booking.expires_at && Date.parse(booking.expires_at) <= now.value);
+const holds = computed(() => bookings.value.filter((booking) => booking.status === "held" && isLive(booking)));
+
+/** The items that are one's own right now, held or booked. */
+export const mine = computed(() => bookings.value.filter(isLive).flatMap((booking) => booking.items));
+
+const done = signal(null);
+
+/** When an item is, in words; items carry the zone of their venue when it is known. */
+export function itemTime(item, zone) {
+  return item.kind === "stay" ? dayRange(item.check_in, addDays(item.check_out, -1)) : timeRange(item.starts_at, item.ends_at, zone);
+}
+
+function itemWords(item) {
+  const count = item.kind === "place" ? `, ${many(item.quantity, "place")}` : item.quantity > 1 ? `, ${many(item.quantity, "room")}` : "";
+  return `${item.title}${count}`;
+}
+
+export function Basket({ zone }) {
+  const [refusal, setRefusal] = useState(null);
+  const [busy, setBusy] = useState(false);
+  const held = holds.value;
+  if (!held.length) return html`<${Done} />`;
+
+  const first = held.reduce((one, other) => (Date.parse(one.expires_at) < Date.parse(other.expires_at) ? one : other));
+  const until = Date.parse(first.expires_at);
+  const full = Math.max(1_000, until - Date.parse(first.updated_at));
+  const total = {};
+  for (const booking of held) total[booking.currency] = (total[booking.currency] ?? 0) + booking.price;
+
+  const each = async (work, then) => {
+    setBusy(true);
+    setRefusal(null);
+    try {
+      const answers = [];
+      for (const booking of held) answers.push(await work(booking));
+      then?.(answers);
+    } catch (refused) {
+      setRefusal(refused);
+    }
+    setBusy(false);
+  };
+  const confirm = () =>
+    each(
+      (booking) => ask("POST", `/holds/${booking.id}/confirm`, {}),
+      (confirmed) => {
+        done.value = confirmed;
+        say("Booked");
+      },
+    );
+  const renew = () => each((booking) => ask("POST", `/holds/${booking.id}/renew`, {}), () => say("Renewed"));
+  const releaseAll = () => each((booking) => ask("DELETE", `/holds/${booking.id}`), () => say("Released"));
+  const release = (booking, item) => {
+    setRefusal(null);
+    const path = booking.items.length > 1 ? `/holds/${booking.id}/items/${item.id}` : `/holds/${booking.id}`;
+    return ask("DELETE", path).then(() => say("Released"), setRefusal);
+  };
+
+  return html`<section class="basket" aria-labelledby="basket-title">
+    <h2 id="basket-title">Your basket <span class="clock number" aria-label=${`${Math.ceil((until - now.value) / 60_000)} minutes left`}><${Ring} until=${until} full=${full} />${clock(until - now.value)}</span></h2>
+    <ul>
+      ${held.flatMap((booking) =>
+        booking.items.map(
+          (item) => html`<li key=${item.id}><span><b>${itemWords(item)}</b><br />${itemTime(item, zone)}</span><span class="number">${money(item.price, item.currency)}</span>
+            <button type="button" class="button bare" aria-label=${`Release ${itemWords(item)}`} onClick=${() => release(booking, item)}>✕</button></li>`,
+        ),
+      )}
+    </ul>
+    <p class="total"><span>Total, locked</span><b class="number">${sums(total)}</b></p>
+    <${Refused} refusal=${refusal} label=${(one) => one.label} onPick=${() => {}} />
+    <div class="acts">
+      <button type="button" class="button main" disabled=${busy} onClick=${confirm}>Confirm</button>
+      <button type="button" class="button" disabled=${busy} onClick=${renew}>Renew</button>
+      <button type="button" class="button" disabled=${busy} onClick=${releaseAll}>Release all</button>
+    </div>
+  </section>`;
+}
+
+function Done() {
+  if (!done.value) return null;
+  const pending = done.value.some((booking) => booking.status === "pending");
+  return html`<section class="basket" role="status">
+    <h2>${pending ? "Waiting for your payment" : "Booked"} <button type="button" class="button bare" aria-label="Close" onClick=${() => (done.value = null)}>✕</button></h2>
+    <p>${done.value.map((booking) => html`<b class="number">${booking.reference}</b> `)}</p>
+    <div class="acts"><a class="button main" href="/bookings">My bookings</a></div>
+  </section>`;
+}

@@ -1,0 +1,64 @@
+/** My bookings: the next one first, with its ticket. */
+
+import { signal } from "@preact/signals";
+import { Actions, Dialogs, stateOf } from "./acting.js";
+import { ask, person } from "./account.js";
+import { useLit } from "./announce.js";
+import { bookings, itemTime } from "./basket.js";
+import { State } from "./desk-feed.js";
+import { draw, html, now } from "./page.js";
+import { many, money, visitorsTime } from "./words.js";
+
+const venues = signal({});
+const asked = new Set();
+
+/** Learn a venue's name and zone once. */
+function venueOf(id) {
+  if (!asked.has(id)) {
+    asked.add(id);
+    ask("GET", `/venues/${id}`).then((venue) => (venues.value = { ...venues.peek(), [id]: venue }), () => {});
+  }
+  return venues.value[id];
+}
+
+const begins = (booking) => Math.min(...booking.items.map((item) => Date.parse(item.starts_at)));
+const ends = (booking) => Math.max(...booking.items.map((item) => Date.parse(item.ends_at)));
+
+function Mine() {
+  if (!person.value) return html`<h1>My bookings</h1><p>Log in to see what you have booked.</p><p><a class="button main" href="/login?next=/bookings">Log in</a></p>`;
+  const live = (booking) => ["held", "pending", "confirmed"].includes(stateOf(booking)) && ends(booking) > now.value;
+  const coming = bookings.value.filter(live).sort((a, b) => begins(a) - begins(b));
+  const past = bookings.value.filter((booking) => !live(booking)).sort((a, b) => Date.parse(b.updated_at) - Date.parse(a.updated_at));
+  const marks = new Map(bookings.value.map((booking) => [booking.id, stateOf(booking) + booking.updated_at]));
+  return html`<h1>My bookings</h1>
+    <${Section} title="Coming up" rows=${coming} marks=${marks} />
+    ${!coming.length && html`<p class="quiet">Nothing is booked. <a href="/">Find a room, a hall or a session.</a></p>`}
+    ${past.length > 0 && html`<${Section} title="Before" rows=${past} marks=${marks} />`}
+    <${Dialogs} />`;
+}
+
+function Section({ title, rows, marks }) {
+  const lit = useLit(marks, title, () => {});
+  if (!rows.length) return null;
+  return html`<section aria-labelledby=${title}><h2 id=${title}>${title}</h2>
+    <ul class="tickets">${rows.map((booking, n) => html`<${Ticket} key=${booking.id} booking=${booking} isNext=${title === "Coming up" && n === 0} isLit=${lit.has(booking.id)} />`)}</ul></section>`;
+}
+
+function Ticket({ booking, isNext, isLit }) {
+  const zone = venueOf(booking.items[0].venue_id)?.timezone ?? "UTC";
+  return html`<li class=${`sheet ticket${isNext ? " next" : ""}${isLit ? " lit" : ""}`} data-booking=${booking.id}>
+    <div class="stub"><span class="small quiet">Reference</span><b class="reference number">${booking.reference}</b><${State} booking=${booking} /></div>
+    <div>${booking.items.map((item) => {
+        const venue = venueOf(item.venue_id);
+        const visitors = item.kind === "stay" || !venue ? "" : visitorsTime(item.starts_at, venue.timezone);
+        return html`<div key=${item.id} class="item"><h3>${item.title}</h3>
+          <p><span class="number">${itemTime(item, venue?.timezone ?? "UTC")}</span>${item.kind === "place" ? `, ${many(item.quantity, "place")}` : item.quantity > 1 ? `, ${many(item.quantity, "room")}` : ""}${visitors && html` <span class="quiet small">${visitors}</span>`}</p>
+          ${venue && html`<p class="small"><a href=${`/venues/${venue.id}`}>${venue.name}</a>${venue.address || venue.city ? ` · ${[venue.address, venue.city].filter(Boolean).join(", ")}` : ""}</p>`}</div>`;
+      })}
+      <p class="number"><b>${money(booking.price, booking.currency)}</b></p>
+      <${Actions} booking=${booking} zone=${zone} isDesk=${false} />
+    </div>
+  </li>`;
+}
+
+draw(Mine, "mine");

@@ -1,0 +1,61 @@
+/** Logging in without leaving the page: what was typed and chosen stays, and what was asked goes on afterwards. */
+
+import { h } from "preact";
+import htm from "htm";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { logIn, logInAsked, register } from "./account.js";
+import { valuesOf } from "./typed.js";
+
+const html = htm.bind(h);
+
+/** A field with the sentence that says what is wrong with it. */
+export function Field({ label, name, refusal, ...attributes }) {
+  const wrong = refusal?.field(name);
+  return html`<label class="field"><span>${label}</span>
+    <input name=${name} aria-invalid=${wrong ? "true" : undefined} aria-describedby=${wrong ? `wrong-${name}` : undefined} ...${attributes} />
+    ${wrong && html`<span class="wrong" id=${`wrong-${name}`}>${label} ${wrong}</span>`}
+  </label>`;
+}
+
+export function LogInDialog() {
+  const done = logInAsked.value;
+  const dialog = useRef(null);
+  const [isNew, setNew] = useState(false);
+  const [refusal, setRefusal] = useState(null);
+  const [busy, setBusy] = useState(false);
+
+  useEffect(() => {
+    if (done && !dialog.current.open) dialog.current.showModal();
+    if (!done && dialog.current?.open) dialog.current.close();
+  }, [done]);
+
+  const submit = async (event) => {
+    event.preventDefault();
+    setBusy(true);
+    setRefusal(null);
+    try {
+      await (isNew ? register : logIn)(valuesOf(event.target));
+      event.target.reset();
+      done(true);
+    } catch (refused) {
+      setRefusal(refused);
+    } finally {
+      setBusy(false);
+    }
+  };
+
+  return html`<dialog ref=${dialog} aria-labelledby="log-in-title" onClose=${() => logInAsked.value?.(false)}>
+    <form onSubmit=${submit} novalidate>
+      <h2 id="log-in-title">${isNew ? "Register to go on" : "Log in to go on"}</h2>
+      ${isNew && html`<${Field} label="Your name" name="full_name" autocomplete="name" refusal=${refusal} required />`}
+      <${Field} label="E-mail" name="email" type="email" autocomplete="email" refusal=${refusal} required />
+      <${Field} label="Password" name="password" type="password" autocomplete=${isNew ? "new-password" : "current-password"} refusal=${refusal} required />
+      ${refusal && html`<p class="refusal" role="alert">${refusal.message}</p>`}
+      <div class="row between">
+        <button class="button main" disabled=${busy}>${isNew ? "Register" : "Log in"}</button>
+        <button type="button" class="button bare" onClick=${() => setNew(!isNew)}>${isNew ? "I have an account" : "I am new here"}</button>
+        <button type="button" class="button" onClick=${() => dialog.current.close()}>Not now</button>
+      </div>
+    </form>
+  </dialog>`;
+}

@@ -1,0 +1,97 @@
+/** Moving a booking: the whole basket to new times; it has all of them or keeps the old ones. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { ask } from "./account.js";
+import { say } from "./announce.js";
+import { Refused } from "./cells.js";
+import { html } from "./page.js";
+import { forgetTyped, keepTyped } from "./typed.js";
+import { dateTime, money, timeRange } from "./words.js";
+import { instantOf, localAt } from "./zone.js";
+
+const pad = (count) => String(count).padStart(2, "0");
+
+/** An instant as a field of a form shows it, on the venue's clock. */
+function field(at, zone) {
+  const { day, minute } = localAt(Date.parse(at), zone);
+  return `${day}T${pad(Math.floor(minute / 60))}:${pad(minute % 60)}`;
+}
+
+function instant(text, zone) {
+  const [day, clock] = text.split("T");
+  return new Date(instantOf(day, Number(clock.slice(0, 2)) * 60 + Number(clock.slice(3, 5)), zone)).toISOString();
+}
+
+/** The item as it is asked for anew. */
+function asAsk(item, form, zone) {
+  const value = (name) => form.elements[`${item.id}.${name}`].value;
+  if (item.kind === "stay") {
+    const what = item.room_id ? { room_id: item.room_id } : { room_type_id: item.room_type_id, quantity: item.quantity };
+    return { kind: "stay", ...what, check_in: value("check_in"), check_out: value("check_out"), guests: item.guests };
+  }
+  if (item.kind === "slot") return { kind: "slot", room_id: item.room_id, starts_at: instant(value("starts_at"), zone), ends_at: instant(value("ends_at"), zone), guests: item.guests };
+  return { kind: "place", session_id: Number(value("session_id")), quantity: Number(value("quantity")) };
+}
+
+export function Moving({ booking, zone, onDone }) {
+  const form = useRef(null);
+  const name = `move.${booking.id}`;
+  const [refusal, setRefusal] = useState(null);
+  const [busy, setBusy] = useState(false);
+  useEffect(() => void keepTyped(form.current, name), []);
+
+  const move = async (items) => {
+    setBusy(true);
+    setRefusal(null);
+    try {
+      await ask("POST", `/bookings/${booking.id}/reschedule`, { items, reason: form.current.elements.reason.value });
+      forgetTyped(name);
+      say(`${booking.reference} moved`);
+      onDone();
+    } catch (refused) {
+      setRefusal(refused);
+    }
+    setBusy(false);
+  };
+  const asked = () => booking.items.map((item) => asAsk(item, form.current, zone));
+  const submit = (event) => {
+    event.preventDefault();
+    move(asked());
+  };
+  const pick = (one) => move(asked().map((item, n) => (n === (one.for_item ?? 0) ? one.item : item)));
+  const label = ({ label, item, price, currency }) => {
+    const when = item.kind === "stay" ? `${item.check_in} – ${item.check_out}` : item.kind === "slot" ? timeRange(item.starts_at, item.ends_at, zone) : "";
+    return `${label} ${when} ${money(price, currency)}`;
+  };
+
+  return html`<form ref=${form} onSubmit=${submit}>
+    <h2>Move ${booking.reference}</h2>
+    ${booking.items.map((item) => html`<${Item} key=${item.id} item=${item} zone=${zone} />`)}
+    <label class="field"><span>Why</span><input name="reason" maxlength="500" /></label>
+    <${Refused} refusal=${refusal} onPick=${pick} label=${label} />
+    <p class="quiet small">Times of ${zone}. The price is computed anew.</p>
+    <div class="row between"><button class="button main" disabled=${busy}>Move it</button><button type="button" class="button" onClick=${onDone}>Leave it</button></div>
+  </form>`;
+}
+
+function Item({ item, zone }) {
+  const input = (name, label, type, value, more) => html`<label class="field"><span>${label}</span><input name=${`${item.id}.${name}`} type=${type} defaultValue=${value} required ...${more} /></label>`;
+  return html`<fieldset><legend>${item.title}</legend>
+    ${item.kind === "stay" && html`${input("check_in", "First night", "date", item.check_in)}${input("check_out", "Departure", "date", item.check_out)}`}
+    ${item.kind === "slot" && html`${input("starts_at", "From", "datetime-local", field(item.starts_at, zone))}${input("ends_at", "To", "datetime-local", field(item.ends_at, zone))}`}
+    ${item.kind === "place" && html`<${Sessions} item=${item} zone=${zone} />${input("quantity", "Places", "number", item.quantity, { min: 1, max: 1000 })}`}
+  </fieldset>`;
+}
+
+function Sessions({ item, zone }) {
+  const [sessions, setSessions] = useState([]);
+  useEffect(() => {
+    const query = new URLSearchParams({ venue_id: item.venue_id, status: "active", from: new Date().toISOString(), per_page: 100 });
+    ask("GET", `/sessions?${query}`).then((page) => setSessions(page.items), () => {});
+  }, []);
+  const others = sessions.filter((session) => session.id !== item.session_id);
+  return html`<label class="field"><span>Session</span><select name=${`${item.id}.session_id`}>
+    <option value=${item.session_id} selected>${item.title}, ${dateTime(item.starts_at, zone)}</option>
+    ${others.map((session) => html`<option value=${session.id}>${session.title}, ${dateTime(session.starts_at, zone)}</option>`)}
+  </select></label>`;
+}
