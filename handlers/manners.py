@@ -74,7 +74,8 @@ def add_manners(app: web.Application, policy: str, *, over_tls: bool) -> None:
         # aiohttp would name itself and its version, which help only those who look for holes.
         response.headers[hdrs.SERVER] = "booking-hub"
         response.headers["X-Request-Id"] = request.get(REQUEST_ID, "")
-        if hdrs.AUTHORIZATION in request.headers or response.status >= 400:
+        is_read = request.method in ("GET", "HEAD")
+        if not is_read or hdrs.AUTHORIZATION in request.headers or response.status >= 400:
             response.headers[hdrs.CACHE_CONTROL] = "no-store"
         else:
             response.headers.setdefault(hdrs.CACHE_CONTROL, "no-cache")
