@@ -42,6 +42,7 @@ POSTGRES_SETTINGS = {
 
 # How PostgreSQL marks the lines of its log that say why it ends.
 REASON = re.compile(r"\b(FATAL|PANIC|DETAIL):  ")
+FULL = re.compile("No space left on device|free disk space")
 
 log = logging.getLogger(__name__)
 
@@ -118,13 +119,8 @@ class Server(ABC):
         deadline = time.monotonic() + SECONDS_TO_START
         while not await self.answers():
             if process.poll() is not None or time.monotonic() > deadline:
-                raise ServersRefused(f"The embedded {self.title} did not start: {self._last_words()}")
+                raise ServersRefused(f"The embedded {self.title} did not start: {_reason(self.log_file)}")
             await asyncio.sleep(0.02)
-
-    def _last_words(self) -> str:
-        lines = [line.strip() for line in self.log_file.read_text(errors="replace").splitlines() if line.strip()]
-        reasons = [line.split(":  ", 1)[-1] for line in lines if REASON.search(line)]
-        return ": ".join(reasons[:2] or lines[-1:] or ["it gives no reason"])
 
     async def stop(self) -> None:
         """Stop the server, gently if it is quick about it."""
@@ -165,6 +161,16 @@ class Server(ABC):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         _still_running(ours, self.seconds_to_stop)
+
+
+def _reason(log_file: Path) -> str:
+    text = log_file.read_text(errors="replace")
+    # A full disk often has no room for the line that says so.
+    if FULL.search(text) or shutil.disk_usage(log_file.parent).free == 0:
+        return "the disk is full, so make room and start again."
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    reasons = [line.split(":  ", 1)[-1] for line in lines if REASON.search(line)]
+    return ": ".join(reasons[:2] or lines[-1:] or ["it gives no reason."])
 
 
 def _still_running(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
@@ -223,23 +229,24 @@ class Postgres(Server):
         new.mkdir(mode=0o700)
         if identity:
             os.chown(new, identity["user"], identity["group"])
-        made = subprocess.run(
-            [
-                str(programs / "initdb"),
-                *("-D", str(new), "-U", "postgres", "--auth=trust", "--encoding=UTF8"),
-                *("--locale-provider=builtin", "--locale=C.UTF-8", "--lc-messages=C"),
-            ],
-            check=False,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            cwd="/",
-            env=ENVIRONMENT,
-            **identity,
-        )
+        command = [
+            str(programs / "initdb"),
+            *("-D", str(new), "-U", "postgres", "--auth=trust", "--encoding=UTF8"),
+            *("--locale-provider=builtin", "--locale=C.UTF-8", "--lc-messages=C"),
+        ]
+        with self.log_file.open("wb") as stream:
+            made = subprocess.run(
+                command,
+                check=False,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+                env=ENVIRONMENT,
+                **identity,
+            )
         if made.returncode:
-            reasons = [line for line in made.stderr.splitlines() if "error:" in line or "FATAL" in line]
-            raise ServersRefused(f"The embedded PostgreSQL could not be set up: {' '.join(reasons) or made.stderr}")
+            raise ServersRefused(f"The embedded PostgreSQL could not be set up: {_reason(self.log_file)}")
         new.rename(self.folder)
 
     async def answers(self) -> bool:
