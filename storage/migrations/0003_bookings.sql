@@ -2,15 +2,17 @@
 -- No foreign keys here: what they would point at is never erased (0002), and each would cost the hot path a look-up a row.
 
 -- A printable, unique name for a booking: the id through a bijection of 35 bits, in Crockford's base 32.
-CREATE FUNCTION booking_reference(id bigint) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', ((n >> 30) & 31)::int + 1, 1)
-        || substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', ((n >> 25) & 31)::int + 1, 1)
-        || substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', ((n >> 20) & 31)::int + 1, 1)
-        || substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', ((n >> 15) & 31)::int + 1, 1)
-        || substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', ((n >> 10) & 31)::int + 1, 1)
-        || substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', ((n >> 5) & 31)::int + 1, 1)
-        || substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', (n & 31)::int + 1, 1)
-    FROM (SELECT ((id % 34359738368) * 19088743 + 11400714) % 34359738368 AS n) AS scrambled
+-- In PL/pgSQL, which is compiled once a connection; a function in SQL would be parsed anew by each insert.
+CREATE FUNCTION booking_reference(id bigint) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    digits CONSTANT text := '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+    n bigint := ((id % 34359738368) * 19088743 + 11400714) % 34359738368;
+BEGIN
+    RETURN substr(digits, ((n >> 30) & 31)::int + 1, 1) || substr(digits, ((n >> 25) & 31)::int + 1, 1)
+        || substr(digits, ((n >> 20) & 31)::int + 1, 1) || substr(digits, ((n >> 15) & 31)::int + 1, 1)
+        || substr(digits, ((n >> 10) & 31)::int + 1, 1) || substr(digits, ((n >> 5) & 31)::int + 1, 1)
+        || substr(digits, (n & 31)::int + 1, 1);
+END
 $$;
 
 CREATE TABLE bookings (

@@ -38,40 +38,34 @@ LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     now_at timestamptz := clock_timestamp();
-    sent bigint;
-    room_names text[];
-    room_firsts bigint[];
-    room_lasts bigint[];
 BEGIN
     IF cardinality(told_rooms) IS NULL OR cardinality(told_rooms) = 0 THEN
         RETURN;
     END IF;
-    WITH counted AS (
-        SELECT t.room, count(*) AS told FROM unnest(told_rooms) AS t (room) GROUP BY t.room ORDER BY t.room
+    RETURN QUERY
+    WITH numbered AS MATERIALIZED (
+        SELECT t.room, t.name, t.data, t.place, row_number() OVER (PARTITION BY t.room ORDER BY t.place) AS nth
+        FROM unnest(told_rooms, told_names, told_data) WITH ORDINALITY AS t (room, name, data, place)
+    ), counted AS MATERIALIZED (
+        SELECT n.room, count(*) AS told FROM numbered AS n GROUP BY n.room ORDER BY n.room
     ), taken AS (
         INSERT INTO live_rooms AS lr (room, version)
         SELECT c.room, c.told FROM counted AS c ORDER BY c.room
         ON CONFLICT (room) DO UPDATE SET version = lr.version + EXCLUDED.version
         RETURNING lr.room, lr.version
-    )
-    SELECT array_agg(t.room), array_agg(t.version - c.told + 1), array_agg(t.version)
-    INTO room_names, room_firsts, room_lasts
-    FROM taken AS t JOIN counted AS c ON c.room = t.room;
-
-    INSERT INTO outbox AS o (at, rooms, firsts, lasts) VALUES (now_at, room_names, room_firsts, room_lasts)
-    RETURNING o.id INTO sent;
-
-    RETURN QUERY
-    WITH numbered AS (
-        SELECT t.room, t.name, t.data, t.place,
-               f.first + row_number() OVER (PARTITION BY t.room ORDER BY t.place) - 1 AS version
-        FROM unnest(told_rooms, told_names, told_data) WITH ORDINALITY AS t (room, name, data, place)
-        JOIN unnest(room_names, room_firsts) AS f (room, first) ON f.room = t.room
+    ), ranges AS MATERIALIZED (
+        SELECT t.room, t.version - c.told + 1 AS first, t.version AS last
+        FROM taken AS t JOIN counted AS c ON c.room = t.room
+    ), sent AS (
+        INSERT INTO outbox AS o (at, rooms, firsts, lasts)
+        SELECT now_at, array_agg(r.room), array_agg(r.first), array_agg(r.last) FROM ranges AS r
+        RETURNING o.id
     ), written AS (
         INSERT INTO events AS e (room, version, name, at, data)
-        SELECT n.room, n.version, n.name, now_at, n.data FROM numbered AS n ORDER BY n.place
+        SELECT n.room, r.first + n.nth - 1, n.name, now_at, n.data
+        FROM numbered AS n JOIN ranges AS r ON r.room = n.room ORDER BY n.place
         RETURNING e.room, e.version, e.name, e.data
     )
-    SELECT w.room, w.version, w.name, now_at, w.data::text, sent FROM written AS w;
+    SELECT w.room, w.version, w.name, now_at, w.data::text, s.id FROM written AS w CROSS JOIN sent AS s;
 END
 $$;

@@ -2,7 +2,8 @@
 
 -- Lock, in the one order, what these bookings claim and what else is about to be, then the bookings themselves.
 -- Callers judge only after this.
-CREATE FUNCTION lock_bookings(ids bigint[], also claim_ask[] DEFAULT '{}') RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION lock_bookings(ids bigint[], also claim_ask[] DEFAULT '{}') RETURNS void
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 BEGIN
     PERFORM lock_claimed(also || ARRAY(
         SELECT ROW(1, 1, NULL, NULL, NULL, NULL, c.room_id, c.busy, c.room_type_id, c.night, c.place_session_id,
@@ -14,25 +15,12 @@ $$;
 
 -- Give back every claim of these owners (of these items only, if any are named). Their resources are locked already.
 CREATE FUNCTION release_claims(of_bookings bigint[], of_sessions bigint[], of_closures bigint[], of_items bigint[] DEFAULT '{}')
-RETURNS void LANGUAGE plpgsql AS $$
+RETURNS void LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 BEGIN
-    WITH gone AS (
-        DELETE FROM claims AS c
+    PERFORM remove_claims(ARRAY(
+        SELECT c.id FROM claims AS c
         WHERE (c.booking_id = ANY (of_bookings) AND (cardinality(of_items) = 0 OR c.item_id = ANY (of_items)))
-           OR c.session_id = ANY (of_sessions) OR c.closure_id = ANY (of_closures)
-        RETURNING c.room_type_id, c.night, c.place_session_id, c.quantity, c.expires_at
-    ), nights AS (
-        UPDATE pool_nights AS p SET taken = p.taken - g.quantity, held = p.held - g.held
-        FROM (SELECT room_type_id, night, sum(quantity) AS quantity,
-                     coalesce(sum(quantity) FILTER (WHERE expires_at IS NOT NULL), 0) AS held
-              FROM gone WHERE room_type_id IS NOT NULL GROUP BY room_type_id, night) AS g
-        WHERE p.room_type_id = g.room_type_id AND p.night = g.night
-    )
-    UPDATE session_places AS p SET taken = p.taken - g.quantity, held = p.held - g.held
-    FROM (SELECT place_session_id, sum(quantity) AS quantity,
-                 coalesce(sum(quantity) FILTER (WHERE expires_at IS NOT NULL), 0) AS held
-          FROM gone WHERE place_session_id IS NOT NULL GROUP BY place_session_id) AS g
-    WHERE p.session_id = g.place_session_id;
+           OR c.session_id = ANY (of_sessions) OR c.closure_id = ANY (of_closures)));
 END
 $$;
 
@@ -55,11 +43,23 @@ BEGIN
 END
 $$;
 
+CREATE TYPE booking_document AS (booking_id bigint, user_id bigint, venue_ids bigint[], document json);
+
+-- The documents of these bookings, in their order.
+CREATE FUNCTION documents_to_tell(ids bigint[]) RETURNS booking_document[]
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+BEGIN
+    RETURN ARRAY(SELECT ROW(d.booking_id, d.user_id, d.venue_ids, d.document)::booking_document
+                 FROM booking_documents(ids, NULL) AS d ORDER BY d.place);
+END
+$$;
+
 -- Tell everything one transaction has to tell, as its last act: the events given, for each booking its fact to the desks
 -- and the guest, and to everybody what became of the things touched.
-CREATE FUNCTION tell(told_rooms text[], told_names text[], told_data json[], ids bigint[], facts text[], things touched[])
+CREATE FUNCTION tell_documents(told_rooms text[], told_names text[], told_data json[], documents booking_document[],
+                               facts text[], things touched[])
 RETURNS TABLE (room text, version bigint, name text, at timestamptz, data text, outbox_id bigint)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
 BEGIN
     SELECT told_rooms || coalesce(array_agg(t.room ORDER BY t.place, t.room), '{}'),
@@ -67,16 +67,15 @@ BEGIN
            told_data || coalesce(array_agg(t.data ORDER BY t.place, t.room), '{}')
     INTO told_rooms, told_names, told_data
     FROM (
-        SELECT f.place, 'user:' || d.user_id AS room, f.name, d.document AS data
-        FROM unnest(ids, facts) WITH ORDINALITY AS f (id, name, place)
-        JOIN booking_documents(ids, NULL) AS d ON d.booking_id = f.id
+        SELECT f.place, 'user:' || f.user_id AS room, f.name, f.document AS data
+        FROM unnest(documents, facts) WITH ORDINALITY AS f (booking_id, user_id, venue_ids, document, name, place)
         UNION ALL
-        SELECT f.place, 'desk:' || v.venue_id, f.name, d.document
-        FROM (SELECT DISTINCT i.venue_id FROM booking_items AS i WHERE i.booking_id = ANY (ids)) AS v
-        CROSS JOIN LATERAL booking_documents(ARRAY(
-            SELECT DISTINCT i.booking_id FROM booking_items AS i
-            WHERE i.booking_id = ANY (ids) AND i.venue_id = v.venue_id), v.venue_id) AS d
-        JOIN unnest(ids, facts) WITH ORDINALITY AS f (id, name, place) ON f.id = d.booking_id
+        -- a desk sees its own part of a booking that is at several venues
+        SELECT f.place, 'desk:' || v.venue_id, f.name,
+               CASE WHEN cardinality(f.venue_ids) = 1 THEN f.document
+                    ELSE (SELECT d.document FROM booking_documents(ARRAY[f.booking_id], v.venue_id) AS d) END
+        FROM unnest(documents, facts) WITH ORDINALITY AS f (booking_id, user_id, venue_ids, document, name, place),
+             unnest(f.venue_ids) AS v (venue_id)
         UNION ALL
         SELECT 0, 'venue:' || a.venue_id, 'availability.changed', a.data FROM availability_changes(things) AS a
     ) AS t;
@@ -85,16 +84,24 @@ BEGIN
 END
 $$;
 
+-- The same, with the bookings' documents still to be read.
+CREATE FUNCTION tell(told_rooms text[], told_names text[], told_data json[], ids bigint[], facts text[], things touched[])
+RETURNS TABLE (room text, version bigint, name text, at timestamptz, data text, outbox_id bigint)
+LANGUAGE sql AS $$
+    SELECT t.room, t.version, t.name, t.at, t.data, t.outbox_id
+    FROM tell_documents(told_rooms, told_names, told_data, documents_to_tell(ids), facts, things) AS t
+$$;
+
 -- End what nobody confirmed in time, once, whoever sweeps; answers what to publish.
 CREATE FUNCTION expire_bookings(at_most integer)
 RETURNS TABLE (room text, version bigint, name text, at timestamptz, data text, outbox_id bigint)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     due bigint[];
 BEGIN
     -- picked without a lock, locked in order, judged again
-    due := ARRAY(SELECT b.id FROM bookings AS b WHERE b.expires_at <= clock_timestamp()
+    due := ARRAY(SELECT b.id FROM bookings AS b WHERE b.expires_at <= statement_timestamp()
                  ORDER BY b.expires_at LIMIT at_most);
     IF cardinality(due) = 0 THEN
         RETURN;
@@ -102,7 +109,7 @@ BEGIN
     PERFORM lock_bookings(due);
     WITH ended AS (
         UPDATE bookings AS b SET status = 'expired', expires_at = NULL, updated_at = clock_timestamp()
-        WHERE b.id = ANY (due) AND b.expires_at <= clock_timestamp() RETURNING b.id
+        WHERE b.id = ANY (due) AND b.expires_at <= statement_timestamp() RETURNING b.id
     )
     SELECT coalesce(array_agg(e.id ORDER BY e.id), '{}') INTO due FROM ended AS e;
     IF cardinality(due) = 0 THEN

@@ -78,7 +78,7 @@ $$;
 
 CREATE FUNCTION place_bookings(asks json, asked_items json)
 RETURNS TABLE (ask integer, outcome text, document text, told told_event)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     now_at timestamptz := clock_timestamp();
@@ -87,6 +87,8 @@ DECLARE
     dropped integer[];
     refusals claim_refusal[];
     ids bigint[];
+    documents booking_document[];
+    repeats boolean;
 BEGIN
     booked := ARRAY(
         SELECT ROW(a.place, nextval('bookings_id_seq'), a.user_id, a.booked_by, a.status,
@@ -112,10 +114,13 @@ BEGIN
             ask, kind, venue_id, catalogue_version, room_type_id, room_id, session_id, title, starts_at, ends_at,
             busy_from, busy_until, check_in, check_out, guests, quantity, unit_price, price, currency, place));
 
-    FOR ask, outcome, document IN SELECT r.ask, r.outcome, r.document FROM repeated_asks(booked) AS r LOOP
-        dropped := dropped || ask;
-        RETURN NEXT;
-    END LOOP;
+    repeats := EXISTS (SELECT 1 FROM unnest(booked) AS b WHERE b.repeat_key IS NOT NULL);
+    IF repeats THEN
+        FOR ask, outcome, document IN SELECT r.ask, r.outcome, r.document FROM repeated_asks(booked) AS r LOOP
+            dropped := dropped || ask;
+            RETURN NEXT;
+        END LOOP;
+    END IF;
 
     -- judged on an inventory that has changed since
     FOR ask IN
@@ -173,18 +178,26 @@ BEGIN
            CASE WHEN i.room_id IS NOT NULL THEN i.busy END, i.guests, i.quantity, i.unit_price, i.price, i.currency
     FROM unnest(items) AS i;
 
-    ids := ARRAY(SELECT b.id FROM unnest(booked) AS b ORDER BY b.ask);
-    INSERT INTO repeat_keys (user_id, route, key, body_hash, status, answer)
-    SELECT b.booked_by, b.repeat_route, b.repeat_key, decode(b.repeat_hash, 'hex'), 201, d.document
-    FROM unnest(booked) AS b JOIN booking_documents(ids, NULL) AS d ON d.booking_id = b.id
-    WHERE b.repeat_key IS NOT NULL;
+    ids := ARRAY(SELECT b.id FROM unnest(booked) AS b);
+    documents := documents_to_tell(ids);
+    IF repeats THEN
+        INSERT INTO repeat_keys (user_id, route, key, body_hash, status, answer)
+        SELECT b.booked_by, b.repeat_route, b.repeat_key, decode(b.repeat_hash, 'hex'), 201, b.document
+        FROM unnest(booked, documents) AS b (
+            ask, id, user_id, booked_by, status, expires_at, hold_ends_at, currency, price, notes, guest_details,
+            person_limit, venue_limit, repeat_route, repeat_key, repeat_hash, booking_id, its_user_id, venue_ids, document)
+        WHERE b.repeat_key IS NOT NULL;
+    END IF;
 
     RETURN QUERY
-    SELECT b.ask, 'placed', d.document::text, NULL::told_event
-    FROM unnest(booked) AS b JOIN booking_documents(ids, NULL) AS d ON d.booking_id = b.id;
+    SELECT b.ask, 'placed', b.document::text, NULL::told_event
+    FROM unnest(booked, documents) AS b (
+        ask, id, user_id, booked_by, status, expires_at, hold_ends_at, currency, price, notes, guest_details,
+        person_limit, venue_limit, repeat_route, repeat_key, repeat_hash, booking_id, its_user_id, venue_ids, document);
     RETURN QUERY
     SELECT NULL::integer, NULL, NULL, ROW(t.room, t.version, t.name, t.at, t.data, t.outbox_id)::told_event
-    FROM tell('{}', '{}', '{}', ids, ARRAY(SELECT 'booking.' || b.status FROM unnest(booked) AS b ORDER BY b.ask),
-              touched_by_bookings(ids)) AS t;
+    FROM tell_documents('{}', '{}', '{}', documents, ARRAY(SELECT 'booking.' || b.status FROM unnest(booked) AS b),
+                        ARRAY(SELECT DISTINCT ROW(c.room_id, c.busy, c.room_type_id, c.night, c.place_session_id)::touched
+                              FROM unnest(claims_of_items(items)) AS c)) AS t;
 END
 $$;
