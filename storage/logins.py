@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from uuid import UUID
 
 from pydantic import BaseModel
 
 from hub.models.users import Login
-from storage.query import Db, column, many, maybe, run, value
+from storage.query import Db, many, maybe, run, value
 
 
 class Refreshed(BaseModel):
@@ -158,26 +157,15 @@ async def count_live(db: Db, user_id: int) -> int:
     return count
 
 
-async def still_live(db: Db, login_ids: Sequence[UUID]) -> list[UUID]:
-    """List which of these logins are live, and their people active."""
-    return await column(
-        db,
-        """
-        SELECT l.id FROM logins AS l JOIN users AS u ON u.id = l.user_id
-        WHERE l.id = ANY ($1::uuid[]) AND l.revoked_at IS NULL AND l.expires_at > clock_timestamp()
-          AND u.status = 'active'
-        """,
-        login_ids,
-    )
-
-
-async def forget_ended(db: Db, days: int) -> int:
+async def forget_ended(db: Db, days: int, at_most: int) -> int:
     """Forget logins that ended so many days ago, with their refresh tokens."""
     return await run(
         db,
         """
-        DELETE FROM logins
-        WHERE least(revoked_at, expires_at) < clock_timestamp() - make_interval(days => $1)
+        DELETE FROM logins WHERE id IN (
+            SELECT id FROM logins WHERE least(revoked_at, expires_at) < clock_timestamp() - make_interval(days => $1)
+            LIMIT $2 FOR UPDATE SKIP LOCKED)
         """,
         days,
+        at_most,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -62,12 +62,6 @@ async def actor_of(hub: Hub, token: str, *, address: str = "", device: str = "",
         device=device,
         repeat=None if repeat is None else replace(repeat, user_id=claims.user_id),
     )
-
-
-async def still_signed_in(hub: Hub, login_ids: Iterable[str]) -> set[str]:
-    """Tell which of these logins still speak for somebody; live sockets are asked about all at once."""
-    async with hub.reading() as db:
-        return {str(login_id) for login_id in await logins.still_live(db, [UUID(one) for one in login_ids])}
 
 
 async def register(hub: Hub, actor: Actor, ask: Register) -> Tokens:

@@ -158,24 +158,12 @@ async def test_logging_out_while_refreshing_leaves_no_living_token(hub: Listenin
         assert await good(hub, given) == set()
 
 
-async def test_live_sockets_learn_all_at_once_which_logins_have_ended(hub: ListeningHub) -> None:
-    given = [await registered(hub, email=f"{name}@example.org") for name in "abcd"]
-    actors = [await actor_of(hub, one) for one in given]
-    login_ids = [actor.login_id or "" for actor in actors]
-    assert await accounts.still_signed_in(hub, login_ids) == set(login_ids)
-    await accounts.log_out(hub, actors[0])
-    await accounts.log_out_everywhere(hub, actors[1])
-    await run(hub, "UPDATE users SET status = 'suspended' WHERE id = $1", actors[2].user_id)
-    assert await accounts.still_signed_in(hub, login_ids) == {login_ids[3]}
-    assert await accounts.still_signed_in(hub, []) == set()
-
-
 async def test_logins_that_ended_long_ago_are_forgotten_with_their_tokens(hub: ListeningHub) -> None:
     live, old = await registered(hub), await accounts.log_in(hub, PHONE, log_in())
     login_id = (await actor_of(hub, old)).login_id
     await run(hub, "UPDATE logins SET revoked_at = clock_timestamp() - interval '31 days' WHERE id = $1", login_id)
     async with hub.pool.acquire() as db:
-        assert await logins.forget_ended(db, 30) == 1
-        assert await logins.forget_ended(db, 30) == 0
+        assert await logins.forget_ended(db, 30, 10) == 1
+        assert await logins.forget_ended(db, 30, 10) == 0
     assert await count(hub, "SELECT count(*) FROM refresh_tokens") == 1
     await actor_of(hub, live)
