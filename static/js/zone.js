@@ -31,6 +31,18 @@ export function localAt(instant, zone) {
  * twice means its first; one that it skips means the moment at which it jumps.
  */
 export function instantOf(day, minute, zone) {
+  // Boards ask for the same few hundred again every second.
+  const key = `${zone} ${day} ${minute}`;
+  if (!instants.has(key)) {
+    if (instants.size > 5_000) instants.clear();
+    instants.set(key, findInstant(day, minute, zone));
+  }
+  return instants.get(key);
+}
+
+const instants = new Map();
+
+function findInstant(day, minute, zone) {
   const wanted = Date.parse(`${day}T00:00:00Z`) + minute * MINUTE;
   const before = wall(wanted - DAY, zone) - (wanted - DAY);
   const after = wall(wanted + DAY, zone) - (wanted + DAY);
