@@ -42,7 +42,8 @@ class Event(BaseModel):
     def data_model(cls) -> type[BaseModel]:
         """Answer the model of the envelope's data."""
         annotation = cls.model_fields["thing"].annotation
-        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        assert isinstance(annotation, type)
+        assert issubclass(annotation, BaseModel)
         return annotation
 
 

@@ -9,7 +9,7 @@ from hub.models.availability import Changes
 
 
 class AvailabilityChanged(Event, name="availability.changed", audience=("venue",)):
-    """Something at this venue is now free, held, taken or closed; the database writes the data from what was touched."""
+    """Something at this venue is now free, held, taken or closed; the database writes the data."""
 
     @classmethod
     def data_model(cls) -> type[BaseModel]:

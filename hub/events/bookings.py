@@ -6,8 +6,8 @@ from pydantic import BaseModel
 
 from hub import rooms
 from hub.events import Event
-from hub.models.bookings import Booking
 from hub.models.base import Thing
+from hub.models.bookings import Booking
 
 AUDIENCE = ("desk", "user")
 

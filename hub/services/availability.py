@@ -78,11 +78,12 @@ async def of_venue(hub: Hub, actor: Actor, ask: AskVenueAvailability) -> VenueAv
             room_offer = await catalogue.read_room(db, room.id)
             if room_offer.room_type.price_unit == "hour":
                 rooms.append(await _room(db, room_offer, begin, end, ask.minutes, now))
-        sessions = []
         reach = end if ask.to is not None else now + timedelta(days=venue.advance_days)
-        for session in await session_store.of_venue(db, venue.id):
-            if session.status == "active" and begin <= session.ends_at and session.starts_at <= reach:
-                sessions.append(await offers.places(db, await catalogue.read_session(db, session.id), 1, now))
+        sessions = [
+            await offers.places(db, await catalogue.read_session(db, session.id), 1, now)
+            for session in await session_store.of_venue(db, venue.id)
+            if session.status == "active" and begin <= session.ends_at and session.starts_at <= reach
+        ]
     return VenueAvailability(
         venue_id=venue.id, timezone=venue.timezone, currency=venue.currency, stays=stays, rooms=rooms, sessions=sessions
     )
