@@ -31,15 +31,15 @@ Message = tuple[str, str]
 class Publisher:
     """Hands committed events to the sockets of this worker at once, and to those of all others through Redis."""
 
-    def __init__(self, url: str | None, pool: Pool, epoch: str, deliver: Callable[[Frame], None] | None = None) -> None:
-        self._redis = None if url is None else Redis.from_url(**redis_options(url))
+    def __init__(self, url: str, pool: Pool, epoch: str, deliver: Callable[[Frame], None] | None = None) -> None:
+        self._redis = Redis.from_url(**redis_options(url))
         self._pool = pool
         self.epoch = epoch
         self._deliver = deliver
         # One entry a transaction: its messages, and the outbox rows that go once Redis took all of them.
         self._waiting: deque[tuple[list[Message], set[int]]] = deque()
         self._arrived = asyncio.Event()
-        self.up = url is not None
+        self.up = True
 
     @property
     def depth(self) -> int:
@@ -81,8 +81,7 @@ class Publisher:
 
     async def close(self) -> None:
         """Let go of Redis."""
-        if self._redis is not None:
-            await self._redis.aclose()
+        await self._redis.aclose()
 
     def _message(self, ready: Frame) -> Message:
         return f"live:{self.epoch}:{ready.room}", ready.payload()
@@ -93,8 +92,6 @@ class Publisher:
             self._arrived.set()
 
     async def _publish(self, messages: Sequence[Message]) -> bool:
-        if self._redis is None:
-            return True
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for channel, payload in messages:

@@ -99,12 +99,11 @@ class Live:
     def __init__(self, settings: Settings, pool: Pool, epoch: str) -> None:
         self.epoch = epoch
         self.fanout = Fanout(pool, epoch)
+        assert settings.redis_url
         self.publisher = Publisher(settings.redis_url, pool, epoch, self.fanout.deliver)
-        self.listener: Listener | None = None
-        if settings.redis_url is not None:
-            self.listener = Listener(
-                settings.redis_url, epoch, self.fanout.hear, self.fanout.look_soon, self.publisher.whistle
-            )
+        self.listener = Listener(
+            settings.redis_url, epoch, self.fanout.hear, self.fanout.look_soon, self.publisher.whistle
+        )
         self.fanout.listener = self.listener
         self.sockets = SocketServer(self, settings.allowed_origins, settings.rate_limits)
         self.doors: Doors | None = None
@@ -123,10 +122,16 @@ class Live:
         """Serve the sockets under /socket.io/."""
         self.sockets.attach(app)
 
+        async def send_away(_: web.Application) -> None:
+            # Before the server waits for what is open: these would stay for ever.
+            await self._send_away()
+
+        app.on_shutdown.append(send_away)
+
     @property
     def is_redis_up(self) -> bool:
         """Tell whether events come and go by Redis; while they do not, the log is polled."""
-        return self.listener is not None and self.listener.up and self.publisher.up
+        return self.listener.up and self.publisher.up
 
     @property
     def connections(self) -> Iterator[Connection]:
@@ -136,15 +141,13 @@ class Live:
     async def start(self) -> None:
         """Start sending, hearing, and looking after the connections."""
         self._keep_running("publisher", self.publisher.run)
-        if self.listener is not None:
-            self._keep_running("listener", self.listener.run)
+        self._keep_running("listener", self.listener.run)
         self._keep_running("fanout", lambda: self.fanout.run(lambda: self.is_redis_up))
         self._keep_running("checks", self._keep_checking)
 
     async def stop(self) -> None:
         """Send every client away to another worker, finish what was asked, and end within a few seconds."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._send_away(), _SECONDS_TO_STOP)
+        await self._send_away()
         if self._answering:
             await asyncio.wait(self._answering, timeout=_SECONDS_TO_STOP)
         tasks = {*self._tasks, *self._answering}
@@ -155,8 +158,7 @@ class Live:
         with suppress(TimeoutError):
             await asyncio.wait_for(self.sockets.shutdown(), _SECONDS_TO_STOP)
         await self.publisher.close()
-        if self.listener is not None:
-            await self.listener.close()
+        await self.listener.close()
 
     def drop_user(self, user_id: int) -> None:
         """Look at once whether a person's sockets here may stay: a right or a login was taken away."""
@@ -247,7 +249,9 @@ class Live:
                 log.exception("a connection could not be checked")
 
     async def _send_away(self) -> None:
-        await asyncio.gather(*(wire.go_away() for wire in list(self.sockets.wires.values())))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SECONDS_TO_STOP):
+                await asyncio.gather(*(wire.go_away() for wire in list(self.sockets.wires.values())))
 
     def _keep_running(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         async def keep() -> None:

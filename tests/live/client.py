@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import socketio
 
@@ -17,6 +17,13 @@ class Refusal(Exception):
         super().__init__(problem)
         self.problem = problem
         self.code = problem["code"]
+
+
+async def soon(is_so: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait until something is so, and fail if it is not in time."""
+    async with asyncio.timeout(seconds):
+        while not is_so():  # noqa: ASYNC110 - nothing tells a test of it
+            await asyncio.sleep(0.01)
 
 
 class Watcher:
@@ -41,7 +48,7 @@ class Watcher:
         socket.on("connect_error", self._refuse)
         return socket
 
-    async def __aenter__(self) -> "Watcher":
+    async def __aenter__(self) -> Self:
         await self.connect()
         return self
 

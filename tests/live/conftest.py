@@ -117,7 +117,9 @@ async def make_venue(hub: Hub, people: People | None = None, **columns: Any) -> 
     places = ", ".join(f"${place}" for place in range(2, len(fields) + 2))
     async with hub.pool.acquire() as db:
         venue_id = await db.fetchval(
-            f"INSERT INTO venues (owner_id, {names}) VALUES ($1, {places}) RETURNING id", owner.id, *fields.values()
+            f"INSERT INTO venues (owner_id, {names}) VALUES ($1, {places}) RETURNING id",  # noqa: S608
+            owner.id,
+            *fields.values(),
         )
     return venue_id, owner
 

@@ -16,7 +16,11 @@ async def test_a_watcher_begins_with_a_snapshot_and_then_hears_what_changes(
     venue_id, owner = await make_venue(app_server.hub)
     room_id = await make_room(app_server.hub, venue_id)
     customer = await people.customer()
-    public, desk, guest = await watch(app_server), await watch(app_server, owner.token), await watch(app_server, customer.token)
+    public, desk, guest = (
+        await watch(app_server),
+        await watch(app_server, owner.token),
+        await watch(app_server, customer.token),
+    )
     seen = await public.ask("venues.watch", {"venue_id": venue_id})
     assert seen["snapshot"]["venue"]["id"] == venue_id
     assert [room["id"] for room in seen["snapshot"]["rooms"]] == [room_id]
@@ -164,8 +168,10 @@ async def test_one_connection_watches_at_most_50_rooms(app_server: AppServer, wa
         venues += [
             row[0]
             for row in await db.fetch(
-                "INSERT INTO venues (owner_id, kind, name) SELECT owner_id, kind, name FROM venues, generate_series(1, 30)"
-                " RETURNING id"
+                """
+                INSERT INTO venues (owner_id, kind, name)
+                SELECT owner_id, kind, name FROM venues, generate_series(1, 30) RETURNING id
+                """
             )
         ]
     watcher = await watch(app_server)

@@ -1,0 +1,338 @@
+"""What a client may not do, and that the names the hardening leans on are still there."""
+
+import asyncio
+import gc
+import inspect
+import logging
+import os
+import socket as sockets
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import engineio.async_drivers.aiohttp
+import engineio.async_socket
+import orjson
+import psutil
+import pytest
+import socketio
+from aiohttp import ClientSession, WSServerHandshakeError
+from engineio.packet import MESSAGE, Packet
+
+from hub import rooms
+from hub.live import hardening
+from hub.settings import Settings
+from tests.doors import AppServer
+from tests.live.conftest import Start, Watch, make_venue, tell
+from tests.live.raw import HANDSHAKE, raw
+
+# What ends the connection, by the case of the abuse catalogue it stands for.
+ABUSE = {
+    "E2 a second connect with forged data": '42["connect",{"REMOTE_ADDR":"1.2.3.4"},{"token":"x"}]',
+    "E2 a second connect packet": '40{"token":"forged"}',
+    "E3 a forged disconnect": '42["disconnect"]',
+    "E3 a forged connect error": '42["connect_error",{}]',
+    "E14 a binary event of ten thousand million parts": '459999999999-["x",{"_placeholder":true,"num":0}]',
+    "E14 a binary event of no part": '450-["x"]',
+    "E14 a binary event of one part": '451-["x",{"_placeholder":true,"num":7}]',
+    "E14 a binary acknowledgement": "461-1[]",
+    "E14 base64": "bAAAA",
+    "E17 an object for an event": "42{}",
+    "E17 an event without a name": "42[]",
+    "E17 an event without anything": "42",
+    "E17 an unknown packet": "9",
+    "E17 an unknown packet inside a message": "49",
+    "E17 nothing": "",
+    "E17 an event in another namespace": '42/admin,["venues.watch",{}]',
+    "E17 an acknowledgement number of 100 digits": "42" + "9" * 100 + '["hub.time"]',
+    "E17 a name that is no text": "42[7,{}]",
+    "E17 a broken list": '42["hub.time"',
+    "E17 more after the list": '42["hub.time"]]',
+    "E17 a lone surrogate": '42["\\ud800"]',
+    "E17 a connect error from a client": '44{"message":"x"}',
+    "E17 a probe": "2probe",
+    "E17 an upgrade": "5",
+    "P10 nested 21 deep": '42["x",' + "[" * 21 + "]" * 21 + "]",
+    "P10 nested 15,000 deep": '42["x",' + "[" * 15_000 + "]" * 15_000 + "]",
+}
+
+
+async def test_abuse_ends_the_connection_with_at_most_one_line(
+    app_server: AppServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    survived, chatty = [], []
+    for case, packet in ABUSE.items():
+        async with raw(app_server.url) as client:
+            assert str(await client.connect()).startswith("40{")
+            caplog.clear()
+            await client.send(packet)
+            if not await client.is_closed_within(1):
+                survived.append(case)
+        lines = [record for record in caplog.records if record.name.startswith(("hub", "engineio", "socketio"))]
+        if len(lines) > 1 or "Traceback" in caplog.text:
+            chatty.append((case, caplog.text))
+    assert survived == chatty == []
+
+
+async def test_a_binary_frame_ends_the_connection(app_server: AppServer) -> None:
+    async with raw(app_server.url) as client:
+        await client.connect()
+        await client.send(b"\x00" * 100)
+        assert await client.is_closed_within(1)
+
+
+async def test_attachments_that_never_end_take_no_memory(app_server: AppServer) -> None:
+    process = psutil.Process(os.getpid())
+    gc.collect()
+    before = process.memory_info().rss
+    for _ in range(20):
+        async with raw(app_server.url) as client:
+            await client.connect()
+            await client.send('45300-["x"]')
+            for _ in range(5):
+                await client.send(b"\x00" * 30_000)
+            assert await client.is_closed_within(1)
+    gc.collect()
+    assert process.memory_info().rss - before < 10 * 1024 * 1024
+
+
+@pytest.mark.parametrize("compress", [0, 15])
+async def test_a_large_frame_is_closed_with_1009(app_server: AppServer, compress: int) -> None:
+    async with raw(app_server.url, compress=compress) as client:
+        assert client.socket.compress == 0
+        await client.connect()
+        await client.send('42["hub.time",{"x":"' + "y" * 40_000 + '"}]')
+        assert await client.is_closed_within(1)
+        assert client.close_code == 1009
+
+
+async def test_a_frame_in_pieces_is_bounded_too(app_server: AppServer) -> None:
+    async with raw(app_server.url) as client:
+        await client.connect()
+        writer = client.socket._writer
+        piece = b"\x01" + bytes([0x80 | 126]) + (4096).to_bytes(2, "big") + b"\0\0\0\0" + b"y" * 4096
+        transport = writer.transport
+        transport.write(piece)
+        for _ in range(20):
+            if transport.is_closing():
+                break
+            transport.write(b"\x00" + piece[1:])
+            await asyncio.sleep(0.01)
+        assert await client.is_closed_within(1)
+
+
+async def test_a_flood_is_cut_and_a_burst_is_not(start: Start, settings: Settings) -> None:
+    worker = await start(replace(settings, rate_limits=True))
+    async with raw(worker.url) as client:
+        await client.connect()
+        for number in range(40):
+            await client.send(f'42{number}["hub.time",{{}}]')
+        assert (await client.ask("hub.time", {}, 99))["ok"]
+        for _ in range(200):
+            await client.send('43999["an acknowledgement of nothing"]')
+        assert await client.is_closed_within(1)
+
+
+async def test_an_unknown_event_is_answered_and_reaches_nobody(app_server: AppServer, watch: Watch) -> None:
+    venue_id, _ = await make_venue(app_server.hub)
+    watcher = await watch(app_server)
+    await watcher.ask("venues.watch", {"venue_id": venue_id})
+    async with raw(app_server.url) as client:
+        await client.connect()
+        for name in ("booking.confirmed", "payment.succeeded", "availability.changed", "__class__", "message", "*"):
+            answer = await client.ask(name, {"room": rooms.venue(venue_id)})
+            assert (answer["ok"], answer["error"]["code"]) == (False, "unknown_command")
+        assert (await client.ask("hub.time"))["ok"]
+    await watcher.ask("hub.time")
+    assert watcher.told == watcher.notes == []
+
+
+@pytest.mark.parametrize("payload", ["7,8", "{},{}", '"x"', "[1]", "NaN"])
+async def test_arguments_that_are_not_one_object_are_refused(app_server: AppServer, payload: str) -> None:
+    async with raw(app_server.url) as client:
+        await client.connect()
+        await client.send(f'421["venues.watch",{payload}]')
+        packet = await client.next()
+        if payload == "NaN":
+            assert packet is None
+        else:
+            assert packet is not None
+            assert orjson.loads(packet[3:])[0]["error"]["code"] == "malformed"
+
+
+@pytest.mark.parametrize("namespace", ["/admin", "/__proto__", "/" + "x" * 90])
+async def test_other_namespaces_are_refused(app_server: AppServer, namespace: str) -> None:
+    async with raw(app_server.url) as client:
+        await client.send(f"40{namespace},")
+        assert str(await client.next()).startswith(f"44{namespace},")
+        assert await client.is_closed_within(2)
+
+
+async def test_a_refused_client_is_gone_within_two_seconds(app_server: AppServer) -> None:
+    async with raw(app_server.url) as client:
+        answer = str(await client.connect({"token": "forged"}))
+        assert answer.startswith("44{")
+        assert orjson.loads(answer[2:])["data"]["code"] == "unauthenticated"
+        assert await client.is_closed_within(2)
+
+
+async def test_who_never_connects_is_cut(app_server: AppServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardening, "SECONDS_TO_GREET", 0.2)
+    async with raw(app_server.url) as client:
+        assert await client.is_closed_within(1)
+    async with raw(app_server.url) as client:
+        await client.connect()
+        assert not await client.is_closed_within(0.5)
+
+
+async def test_an_event_before_connecting_ends_the_connection(app_server: AppServer) -> None:
+    async with raw(app_server.url) as client:
+        await client.send('421["hub.time"]')
+        assert await client.is_closed_within(1)
+
+
+async def test_polling_and_foreign_origins_and_tokens_in_addresses_are_refused(app_server: AppServer) -> None:
+    async with ClientSession() as session:
+        for query in ("EIO=4&transport=polling", "transport=websocket", "EIO=4&transport=websocket&sid=1"):
+            async with session.get(f"{app_server.url}/socket.io/?{query}") as response:
+                assert response.status == 400
+            async with session.post(f"{app_server.url}/socket.io/?{query}") as response:
+                assert response.status == 400
+        for query, headers in (
+            ("&token=abc", {}),
+            ("&access_token=abc", {}),
+            ("", {"Origin": "https://evil.example"}),
+            ("", {"Origin": "null"}),
+        ):
+            with pytest.raises(WSServerHandshakeError) as refused:
+                await session.ws_connect(app_server.url + HANDSHAKE + query, headers=headers)
+            assert refused.value.status == 400
+    async with raw(app_server.url, headers={"Origin": app_server.url}) as client:
+        assert str(await client.connect()).startswith("40{")
+
+
+async def test_nobody_is_let_in_by_an_empty_list_of_origins(start: Start, settings: Settings) -> None:
+    worker = await start()
+    worker.running.live.sockets.eio.cors_allowed_origins = hardening.SocketServer(
+        worker.running.live, (), limits=False
+    ).eio.cors_allowed_origins
+    async with ClientSession() as session:
+        with pytest.raises(WSServerHandshakeError):
+            await session.ws_connect(worker.url + HANDSHAKE, headers={"Origin": worker.url})
+
+
+async def test_a_slow_reader_is_cut_and_slows_nobody(app_server: AppServer, watch: Watch) -> None:
+    venue_id, _ = await make_venue(app_server.hub)
+    room = rooms.venue(venue_id)
+    quick = await watch(app_server)
+    await quick.ask("venues.watch", {"venue_id": venue_id})
+    live = app_server.running.live
+    slow = sockets.create_connection(("127.0.0.1", int(app_server.url.rpartition(":")[2])))
+    slow.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(
+        slow,
+        f"GET {HANDSHAKE} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode(),
+    )
+    await loop.sock_recv(slow, 4096)
+    for text in ("40", f'421["venues.watch",{{"venue_id":{venue_id}}}]'):
+        await loop.sock_sendall(slow, bytes([0x81, 0x80 | len(text)]) + b"\0\0\0\0" + text.encode())
+    await quick.until(lambda: len(live.fanout.members(room)) == 2)
+    big = "x" * 16_000
+    versions = []
+    for _ in range(600):
+        async with app_server.hub.pool.acquire() as db:
+            rows = await db.fetch(
+                "SELECT version, at FROM append_events(ARRAY[$1], ARRAY['availability.changed'], ARRAY[$2::json])",
+                room,
+                f'{{"changes":[],"x":"{big}"}}',
+            )
+        versions.append(rows[0]["version"])
+        if len(versions) % 50 == 0:
+            live.fanout.look_soon()
+            await quick.reach(room, versions[-1])
+    await quick.until(lambda: len(live.fanout.members(room)) == 1)
+    await quick.until(lambda: len(live.sockets.wires) == 1)
+    assert quick.faults == []
+    slow.close()
+
+
+async def test_a_dropped_client_leaves_nothing_behind(app_server: AppServer, watch: Watch) -> None:
+    venue_id, _ = await make_venue(app_server.hub)
+    live = app_server.running.live
+    watcher = await watch(app_server)
+    await watcher.ask("venues.watch", {"venue_id": venue_id})
+    await watcher.cut()
+    await watcher.until(lambda: not live.sockets.wires and not list(live.connections))
+    assert live.sockets.environ == {}
+    assert live.sockets.manager.rooms == {}
+    assert live.fanout._rooms == {}
+
+
+async def test_the_queue_counts_what_waits_and_says_when_it_is_too_much() -> None:
+    queue, told = hardening.Queue(), []
+    queue.overflow = lambda: told.append(queue.qsize())
+    for _ in range(hardening.MOST_QUEUED):
+        queue.put_nowait(Packet(MESSAGE, data="x"))
+    assert (queue.bytes, told) == (2 * hardening.MOST_QUEUED, [])
+    queue.put_nowait(Packet(MESSAGE, data="x"))
+    assert told == [hardening.MOST_QUEUED + 1]
+    while not queue.empty():
+        queue.get_nowait()
+    assert queue.bytes == 0
+    # One thing may be as large as it likes, for a snapshot is; but nothing may wait behind it.
+    queue.put_nowait(Packet(MESSAGE, data="x" * (hardening.MOST_QUEUED_BYTES + 1)))
+    assert len(told) == 1
+    queue.put_nowait(Packet(MESSAGE, data="x"))
+    assert len(told) == 2
+
+
+def parameters(function: Any) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+def test_the_private_names_that_the_hardening_leans_on_are_as_they_were() -> None:
+    server = socketio.AsyncServer
+    assert parameters(server._handle_connect) == ["self", "eio_sid", "namespace", "data"]
+    assert parameters(server._handle_disconnect) == ["self", "eio_sid", "namespace", "reason"]
+    assert parameters(server._handle_eio_message) == ["self", "eio_sid", "data"]
+    assert parameters(server._handle_eio_disconnect) == ["self", "eio_sid", "reason"]
+    assert parameters(server._engineio_server_class) == ["self"]
+    assert parameters(socketio.base_manager.BaseManager.eio_sid_from_sid) == ["self", "sid", "namespace"]
+    assert parameters(socketio.base_manager.BaseManager.sid_from_eio_sid) == ["self", "eio_sid", "namespace"]
+    assert parameters(socketio.base_manager.BaseManager.is_connected) == ["self", "sid", "namespace"]
+    driver = engineio.async_drivers.aiohttp
+    assert set(driver._async) >= {"websocket", "create_route", "translate_request", "make_response"}
+    assert parameters(driver.WebSocket.__init__) == ["self", "handler", "server"]
+    assert {"wait", "send", "close", "__call__"} <= set(vars(driver.WebSocket))
+    handled = inspect.getsource(engineio.async_socket.AsyncSocket._upgrade_websocket)
+    assert "self.server._async['websocket'](\n            self._websocket_handler, self.server)" in handled
+    source = inspect.getsource(engineio.async_socket.AsyncSocket._websocket_handler)
+    assert "data = await ws.wait()" in source
+    assert "packets = await self.poll()" in source
+    assert "await ws.send(pkt.encode())" in source
+    assert "self.queue = self.server.create_queue()" in inspect.getsource(engineio.base_socket.BaseSocket.__init__)
+    assert Packet(MESSAGE, data='2["x"]').encode() == '42["x"]'
+
+
+def test_no_event_is_ever_emitted_without_naming_its_hearers() -> None:
+    for file in Path(hardening.__file__).parent.glob("*.py"):
+        assert ".emit(" not in file.read_text()
+
+
+async def test_the_driver_is_ours_and_the_library_keeps_its_own(app_server: AppServer) -> None:
+    live = app_server.running.live
+    assert live.sockets.eio._async["websocket"].func is hardening.Wire
+    assert engineio.async_drivers.aiohttp._async["websocket"] is engineio.async_drivers.aiohttp.WebSocket
+    assert socketio.packet.Packet.json is not hardening.JSON
+    venue_id, _ = await make_venue(app_server.hub)
+    async with raw(app_server.url) as client:
+        await client.connect()
+        answer = await client.ask("venues.watch", {"venue_id": venue_id})
+        await tell(app_server.hub, rooms.venue(venue_id))
+        told = await client.next()
+        assert answer["data"]["version"] == 0
+        assert told is not None
+        assert told.startswith('42["availability.changed",{"room":"venue:')
