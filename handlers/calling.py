@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
+from handlers.documents import write
 from handlers.endpoint import EVERYBODY, SIGNED_IN, Call, Endpoint
 from hub.core import Actor, Hub
 from hub.errors import Forbidden, Invalid, Unauthenticated
-from hub.work import Repeat
+from hub.work import Repeat, Repeated
 
 _LONGEST_KEY = 255
 
@@ -34,6 +36,15 @@ def repeatable(endpoint: Endpoint, actor: Actor, key: str | None, body: bytes) -
     if actor.user_id is None:
         raise Unauthenticated()
     return replace(actor, repeat=Repeat(actor.user_id, endpoint.name, key, body))
+
+
+def replayed(endpoint: Endpoint, repeated: Repeated) -> bytes:
+    """Write what was answered before as it was written then; the database writes times in another way."""
+    if isinstance(endpoint.answer, type) and issubclass(endpoint.answer, BaseModel):
+        # What an older version of the hub has answered may not fit any more, and is said as it was kept.
+        with contextlib.suppress(ValidationError):
+            return write(endpoint.answer.model_validate_json(repeated.answer))
+    return repeated.answer.encode()
 
 
 async def carry_out(endpoint: Endpoint, hub: Hub, actor: Actor, ask: BaseModel | None) -> Any:

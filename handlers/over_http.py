@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from handlers.calling import carry_out, judge, repeatable
+from handlers.calling import carry_out, judge, repeatable, replayed
 from handlers.documents import canonical, read_ask, read_object, read_query, write
 from handlers.endpoint import EVERYBODY, TABLE, Endpoint
 from handlers.table import table
@@ -72,7 +72,7 @@ def _serving(endpoint: Endpoint) -> Serve:
         try:
             answer = await carry_out(endpoint, hub, actor, ask)
         except Repeated as repeated:
-            response = _json(repeated.answer.encode(), repeated.status)
+            response = _json(replayed(endpoint, repeated), repeated.status)
             response.headers["Idempotent-Replayed"] = "true"
             return response
         return _answer(request, endpoint, answer)
@@ -105,13 +105,16 @@ async def _with_body(request: web.Request, named: dict[str, Any]) -> dict[str, A
     if request.query:
         read_query(None, request.query.items())
         raise Invalid(errors=[{"field": name, "message": "belongs into the body"} for name in sorted(request.query)])
+    if hdrs.CONTENT_ENCODING in request.headers:
+        # A kilobyte of it may be a gigabyte.
+        raise WrongMediaType()
     try:
         text = await request.read() if request.can_read_body else b""
     except web.HTTPRequestEntityTooLarge as error:
         raise TooLarge() from error
     if not text:
         return named
-    if request.content_type != "application/json" or hdrs.CONTENT_ENCODING in request.headers:
+    if request.content_type != "application/json":
         raise WrongMediaType()
     return _without(frozenset(named), read_object(text)) | named
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import structlog
 
-from handlers.calling import carry_out, judge, repeatable
+from handlers.calling import carry_out, judge, repeatable, replayed
 from handlers.documents import canonical, printable, read_ask, refuse_strange, write
 from handlers.endpoint import Endpoint
 from handlers.problems import Fault, problem
@@ -43,7 +43,7 @@ async def answer(hub: Hub, actor: Actor, name: str, payload: Any) -> dict[str, A
         return refused(Fault(), name, request_id)
 
 
-async def _carry_out(endpoint: Endpoint, hub: Hub, actor: Actor, payload: Any) -> bytes | str:
+async def _carry_out(endpoint: Endpoint, hub: Hub, actor: Actor, payload: Any) -> bytes:
     judge(endpoint, actor)
     asked = {} if payload is None else payload
     if not isinstance(asked, dict):
@@ -55,7 +55,7 @@ async def _carry_out(endpoint: Endpoint, hub: Hub, actor: Actor, payload: Any) -
     try:
         return write(await carry_out(endpoint, hub, actor, ask))
     except Repeated as repeated:
-        return repeated.answer
+        return replayed(endpoint, repeated)
 
 
 def _key(asked: dict[str, Any]) -> str | None:

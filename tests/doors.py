@@ -1,6 +1,7 @@
 """The hub and its doors for tests: a hub on its own database, the whole application, clients, and people."""
 
 import contextlib
+import logging
 import secrets
 import socket
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+import structlog
 from aiohttp import ClientSession, web
 from yarl import URL
 
@@ -19,6 +21,9 @@ from hub.services import accounts
 from hub.settings import Settings
 from storage.event_log import Told
 from storage.pool import open_pool
+
+# What every request would log is noise here; faults are not.
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 PASSWORD = "correct horse battery staple"
 

@@ -1,0 +1,89 @@
+"""A small stock of everything, so that every endpoint has something to be asked about."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from hub.core import Hub
+from hub.models.bookings import Booking
+from tests import builders
+from tests.doors import People, Person
+
+_PARAMETER = re.compile(r"{(\w+)}")
+
+
+@dataclass
+class Stock:
+    """Somebody of each kind, and one thing of each kind."""
+
+    owner: Person
+    customer: Person
+    stranger: Person
+    admin: Person
+    ids: dict[str, Any]
+    hold: Booking
+    booking: Booking
+    free_slot: dict[str, Any]
+
+    def path(self, template: str, **others: Any) -> str:
+        """Fill the parameters of a path with what the stock has."""
+        ids = self.ids | others
+        if template.startswith("/holds/"):
+            ids = {**self.ids, "booking_id": self.hold.id, **others}
+        return _PARAMETER.sub(lambda found: str(ids[found[1]]), template)
+
+
+async def stock(hub: Hub, people: People) -> Stock:
+    """Open a hotel with a pool and a hall with a room, plan a session, and hold and book some of it."""
+    owner, customer = await people.vendor(), await people.customer()
+    stranger, admin = await people.customer("Sid Stranger"), await people.admin()
+    hotel = await builders.make_venue(hub, owner.actor, name="Hotel Aurora", kind="hotel")
+    pool = await builders.make_room_type(hub, owner.actor, hotel, name="Double", total_rooms=5)
+    hall = await builders.make_venue(hub, owner.actor)
+    room_type = await builders.make_room_type(hub, owner.actor, hall, capacity=50)
+    room = await builders.make_room(hub, owner.actor, room_type, "Big hall")
+    session = await builders.make_session(hub, owner.actor, hall)
+    closure = await builders.make_closure(
+        hub, owner.actor, hall, starts_at=builders.tomorrow(0, days=9), ends_at=builders.tomorrow(0, days=10)
+    )
+    addon = await builders.make_addon(hub, owner.actor, hall)
+    day = builders.day_after(20)
+    hold = await builders.make_hold(hub, customer.actor, builders.stay(pool, day, 2), builders.place(session))
+    booking = await builders.make_booking(hub, customer.actor, builders.slot(room, builders.tomorrow(days=3), 2))
+    free = builders.slot(room, builders.tomorrow(days=5), 2)
+    assert customer.actor.login_id
+    return Stock(
+        owner,
+        customer,
+        stranger,
+        admin,
+        {
+            "venue_id": hall.id,
+            "room_type_id": room_type.id,
+            "room_id": room.id,
+            "session_id": session.id,
+            "closure_id": closure.id,
+            "addon_id": addon.id,
+            "booking_id": booking.id,
+            "item_id": hold.items[0].id,
+            "login_id": UUID(customer.actor.login_id),
+        },
+        hold,
+        booking,
+        {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in free.items()},
+    )
+
+
+async def contents(hub: Hub) -> dict[str, str]:
+    """Answer a digest of each table, to see whether anything changed."""
+    async with hub.pool.acquire() as db:
+        tables = await db.fetch(
+            "SELECT relname::text AS name FROM pg_stat_user_tables WHERE schemaname = 'public' ORDER BY relname"
+        )
+        every = " UNION ALL ".join(
+            f"SELECT '{table['name']}', coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') "  # noqa: S608
+            f'FROM "{table["name"]}" AS t'
+            for table in tables
+        )
+        return {row[0]: row[1] for row in await db.fetch(every)}
