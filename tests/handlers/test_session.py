@@ -1,0 +1,90 @@
+"""Pages log in by a cookie that no script can read, and only from this site."""
+
+from http.cookies import SimpleCookie
+from typing import Any
+
+import pytest
+
+from tests.doors import PASSWORD, Answer, AppServer, Http, People
+
+ANA = {"email": "ana@example.org", "password": PASSWORD, "full_name": "Ana Reis"}
+LOGIN = {"email": "ana@example.org", "password": PASSWORD}
+
+
+async def send(http: Http, what: str, body: Any, cookie: str | None = None, **headers: str) -> Answer:
+    """Ask as a page of this site does."""
+    sent = {"Origin": http.base} | headers | ({"Cookie": f"hub_session={cookie}"} if cookie else {})
+    return await http.post(f"//session/{what}", body, headers=sent)
+
+
+def cookies(answer: Answer) -> SimpleCookie:
+    """Read what the answer sets."""
+    found = SimpleCookie()
+    for header in answer.headers.getall("Set-Cookie", ()):
+        found.load(header)
+    return found
+
+
+async def test_a_page_gets_the_access_token_and_only_the_browser_the_refresh_token(http: Http) -> None:
+    answer = await send(http, "register", ANA)
+    assert answer.status == 201
+    assert set(answer.data) == {"access_token", "expires_in", "user"}
+    assert answer.headers["Cache-Control"] == "no-store"
+    cookie = cookies(answer)["hub_session"]
+    assert (cookie["path"], cookie["samesite"], cookie["httponly"]) == ("/session", "Lax", True)
+    assert cookie.value not in answer.text
+    assert (await http.get("/me", as_=answer.data["access_token"])).data["email"] == "ana@example.org"
+
+
+async def test_each_refresh_brings_a_new_cookie_and_a_spent_one_ends_the_login(http: Http) -> None:
+    first = cookies(await send(http, "register", ANA))["hub_session"].value
+    answer = await send(http, "refresh", {}, first)
+    second = cookies(answer)["hub_session"].value
+    assert answer.status == 200
+    assert second != first
+    refused = await send(http, "refresh", {}, first)
+    assert refused.status == 401
+    assert cookies(refused)["hub_session"].value == cookies(refused)["hub_turn"].value == ""
+    assert (await send(http, "refresh", {}, second)).status == 401
+
+
+async def test_logging_out_ends_the_login_and_takes_the_cookies_back(http: Http) -> None:
+    answer = await send(http, "register", ANA)
+    out = await send(http, "logout", {}, cookies(answer)["hub_session"].value)
+    assert out.status == 204
+    assert cookies(out)["hub_session"]["max-age"] == "0"
+    assert (await http.get("/me", as_=answer.data["access_token"])).status == 401
+
+
+async def test_nobody_to_refresh_is_told_so(http: Http) -> None:
+    for cookie in (None, "nonsense", "x" * 4_000):
+        assert (await send(http, "refresh", {}, cookie)).status == 401
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": ""}, 403),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+    ],
+)
+async def test_another_site_can_neither_log_in_nor_out_nor_refresh(
+    http: Http, people: People, headers: dict[str, str], status: int
+) -> None:
+    await send(http, "register", ANA)
+    for what in ("login", "register", "refresh", "logout"):
+        assert (await send(http, what, LOGIN, **headers)).status == status
+
+
+async def test_a_wrong_password_and_an_unknown_field_are_refused_as_by_the_api(
+    http: Http, app_server: AppServer
+) -> None:
+    await send(http, "register", ANA)
+    wrong = await send(http, "login", LOGIN | {"password": "not this one, no"})
+    assert (wrong.status, wrong.data["code"]) == (401, "wrong_credentials")
+    strange = await send(http, "login", LOGIN | {"admin": True})
+    assert (strange.status, strange.data["errors"][0]["field"]) == (422, "admin")
+    assert (await send(http, "login", LOGIN)).status == 200
