@@ -58,18 +58,16 @@ async def create(hub: Hub, actor: Actor, ask: CreateClosure) -> Closure:
             assert ask.ends_at is not None
             begin = zones.localise(ask.starts_at, venue.timezone, "starts_at")
             end = zones.localise(ask.ends_at, venue.timezone, "ends_at")
-        _judge(hub, begin, end)
-        fields: dict[str, Any] = {
-            "room_id": ask.room_id,
-            "room_type_id": ask.room_type_id,
+        _judge_time(hub, begin, end)
+        await _judge_thing(work.db, venue, ask.room_id, ask.room_type_id)
+        fields = ask.model_dump(mode="json") | {
             "quantity": None if ask.room_type_id is None else ask.quantity or 1,
             "starts_at": begin.isoformat(),
             "ends_at": end.isoformat(),
-            "reason": ask.reason,
         }
-        await _judge_things(work.db, venue, ask.room_id, ask.room_type_id, fields["quantity"], begin, end)
         await inventory.lock_all(work, venue, zones.today(venue, hub.clock.now()))
         closure = await _found(work.db, await store.create(work.db, venue.id, fields))
+        await _judge_extent(work.db, venue, closure)
         await _claim(hub, work, venue, closure)
         work.tell(ClosureCreated(thing=closure))
         return work.answer(closure, 201)
@@ -79,30 +77,30 @@ async def change(hub: Hub, actor: Actor, ask: ChangeClosure) -> Closure:
     """Move a closure, or let it take another number of rooms; all of it or nothing."""
     async with hub.work(actor) as work:
         venue, closure = await _managed(work.db, actor, ask.closure_id)
-        fields = inventory.named(ask, "closure_id")
-        begin, end = closure.starts_at, closure.ends_at
-        if ask.starts_at is not None:
-            begin = zones.localise(ask.starts_at, venue.timezone, "starts_at")
-            fields["starts_at"] = begin.isoformat()
-        if ask.ends_at is not None:
-            end = zones.localise(ask.ends_at, venue.timezone, "ends_at")
-            fields["ends_at"] = end.isoformat()
-        if ask.quantity is not None and closure.room_type_id is None:
+        wanted = closure.model_copy(
+            update={name: _as_meant(venue, ask, name) for name in ask.model_fields_set - {"closure_id"}}
+        )
+        if wanted == closure:
+            return work.answer(closure)
+        if wanted.quantity is not None and closure.room_type_id is None:
             raise Invalid.field("quantity", "goes with the closure of a pool")
-        quantity = ask.quantity or closure.quantity
-        if (begin, end, quantity) != (closure.starts_at, closure.ends_at, closure.quantity):
-            _judge(hub, begin, end)
-            await _judge_things(work.db, venue, closure.room_id, closure.room_type_id, quantity, begin, end)
+        moves = wanted != closure.model_copy(update={"reason": wanted.reason})
+        if moves:
+            _judge_time(hub, wanted.starts_at, wanted.ends_at)
+            await _judge_extent(work.db, venue, wanted)
             await inventory.lock_all(work, venue, zones.today(venue, hub.clock.now()))
             await _release(work, closure)
-            await store.change(work.db, closure.id, fields)
-            await _claim(hub, work, venue, await _found(work.db, closure.id))
-        elif fields:
-            await store.change(work.db, closure.id, fields)
+        await store.change(work.db, closure.id, wanted.model_dump(mode="json"))
         changed = await _found(work.db, closure.id)
-        if changed != closure:
-            work.tell(ClosureChanged(thing=changed))
+        if moves:
+            await _claim(hub, work, venue, changed)
+        work.tell(ClosureChanged(thing=changed))
         return work.answer(changed)
+
+
+def _as_meant(venue: Venue, ask: ChangeClosure, name: str) -> Any:
+    value = getattr(ask, name)
+    return zones.localise(value, venue.timezone, name) if isinstance(value, datetime) else value
 
 
 async def delete(hub: Hub, actor: Actor, ask: NameClosure) -> None:
@@ -116,7 +114,7 @@ async def delete(hub: Hub, actor: Actor, ask: NameClosure) -> None:
         work.tell(ClosureDeleted(thing=closure))
 
 
-def _judge(hub: Hub, begin: datetime, end: datetime) -> None:
+def _judge_time(hub: Hub, begin: datetime, end: datetime) -> None:
     if end <= begin:
         raise Invalid.field("ends_at", "must be after starts_at")
     if end <= hub.clock.now():
@@ -125,15 +123,7 @@ def _judge(hub: Hub, begin: datetime, end: datetime) -> None:
         raise Invalid.field("ends_at", f"must be within {_LONGEST.days} days of starts_at; or make it inactive")
 
 
-async def _judge_things(
-    db: Db,
-    venue: Venue,
-    room_id: int | None,
-    room_type_id: int | None,
-    quantity: int | None,
-    begin: datetime,
-    end: datetime,
-) -> None:
+async def _judge_thing(db: Db, venue: Venue, room_id: int | None, room_type_id: int | None) -> None:
     if room_id is not None:
         room = await room_store.find(db, room_id)
         if room is None or room.venue_id != venue.id:
@@ -144,10 +134,16 @@ async def _judge_things(
             raise Invalid.field("room_type_id", "is no room type of this venue")
         if room_type.sold_as != "pool":
             raise Invalid.field("room_type_id", "is sold by the room; close its rooms one by one")
-        if quantity is not None and quantity > room_type.total_rooms:
-            raise Invalid.field("quantity", f"must not exceed the pool's {room_type.total_rooms} rooms")
-        if not zones.nights_within(venue, begin, end):
-            raise Invalid.field("ends_at", "leaves no night closed: it begins after check-out and ends before check-in")
+
+
+async def _judge_extent(db: Db, venue: Venue, closure: Closure) -> None:
+    if closure.room_type_id is None or closure.quantity is None:
+        return
+    pool = await type_store.find(db, closure.room_type_id)
+    if pool is not None and closure.quantity > pool.total_rooms:
+        raise Invalid.field("quantity", f"must not exceed the pool's {pool.total_rooms} rooms")
+    if not zones.nights_within(venue, closure.starts_at, closure.ends_at):
+        raise Invalid.field("ends_at", "leaves no night closed: it begins after check-out and ends before check-in")
 
 
 async def _claim(hub: Hub, work: Work, venue: Venue, closure: Closure) -> None:

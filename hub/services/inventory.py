@@ -8,6 +8,7 @@ from typing import Any
 
 from hub.core import Actor
 from hub.errors import HasBookings
+from hub.events.closures import ClosureDeleted
 from hub.models.base import Ask
 from hub.models.closures import Closure
 from hub.models.venues import Venue
@@ -146,3 +147,13 @@ async def close_rooms(work: Work, closures: Sequence[Closure], room_ids: Sequenc
                 ],
             )
         work.touch(*(Touched(room_id=claim.room_id, busy=claim.busy) for claim in wanted))
+
+
+async def end_closures(work: Work, venue: Venue, room_type_ids: Sequence[int], room_ids: Sequence[int]) -> None:
+    """End the closures of locked types and rooms that are about to go."""
+    for closure in await closure_store.of_venue(work.db, venue.id):
+        if closure.room_type_id in room_type_ids or closure.room_id in room_ids:
+            await work.touch_claims(closure_id=closure.id)
+            await claims.release_closures(work.db, [closure.id])
+            await closure_store.delete(work.db, closure.id)
+            work.tell(ClosureDeleted(thing=closure))

@@ -95,6 +95,7 @@ async def _resize(hub: Hub, work: Work, venue: Venue, room_type: RoomType, total
     else:
         rooms = [room for room in await room_store.of_type(work.db, room_type.id) if room.sellable][more:]
         await _lock(hub, work, venue, room_type.id, [room.id for room in rooms])
+        await inventory.end_closures(work, venue, [], [room.id for room in rooms])
         await room_store.delete(work.db, [room.id for room in rooms])
         await inventory.settle(work, venue, [room_type.id], hub.clock.now())
         work.tell(*[RoomDeleted(thing=room) for room in rooms])
@@ -113,6 +114,7 @@ async def delete(hub: Hub, actor: Actor, ask: NameRoomType) -> None:
             list({booking.id: booking for booking in bookings}.values()),
             await obstacles.sessions_in_rooms(work.db, room_ids),
         )
+        await inventory.end_closures(work, venue, [room_type.id], room_ids)
         await room_store.delete(work.db, room_ids)
         await inventory.settle(work, venue, [room_type.id], hub.clock.now())
         await store.delete(work.db, room_type.id)

@@ -73,6 +73,7 @@ async def delete(hub: Hub, actor: Actor, ask: NameRoom) -> None:
             await obstacles.bookings_of_rooms(work.db, venue.id, [room.id]),
             await obstacles.sessions_in_rooms(work.db, [room.id]),
         )
+        await inventory.end_closures(work, venue, [], [room.id])
         await store.delete(work.db, [room.id])
         work.tell(RoomDeleted(thing=room))
         await _count(hub, work, venue, room.room_type_id)
