@@ -122,18 +122,6 @@ BEGIN
         END LOOP;
     END IF;
 
-    -- judged on an inventory that has changed since
-    FOR ask IN
-        SELECT DISTINCT i.ask FROM unnest(items) AS i
-        WHERE NOT i.ask = ANY (coalesce(dropped, '{}')) AND NOT EXISTS (
-            SELECT 1 FROM venues AS v WHERE v.id = i.venue_id AND v.catalogue_version = i.catalogue_version)
-    LOOP
-        outcome := 'stale';
-        document := NULL;
-        dropped := dropped || ask;
-        RETURN NEXT;
-    END LOOP;
-
     IF dropped IS NOT NULL THEN
         booked := ARRAY(SELECT b::booking_ask FROM unnest(booked) AS b WHERE NOT b.ask = ANY (dropped));
         items := ARRAY(SELECT i::item_ask FROM unnest(items) AS i WHERE NOT i.ask = ANY (dropped));
@@ -148,6 +136,18 @@ BEGIN
 
     refusals := ARRAY(SELECT ROW(a.ask, a.item, a.reason, a.held_until)::claim_refusal
                       FROM acquire(claims_of_items(items)) AS a);
+
+    -- Judged on an inventory that has changed since. Asked only under the locks: whoever takes a thing out of sale
+    -- locks it too, so that has either been committed, and is seen here, or waits for these claims and sees them.
+    dropped := ARRAY(SELECT DISTINCT i.ask FROM unnest(items) AS i WHERE NOT EXISTS (
+        SELECT 1 FROM venues AS v WHERE v.id = i.venue_id AND v.catalogue_version = i.catalogue_version));
+    IF cardinality(dropped) > 0 THEN
+        PERFORM release_claims(ARRAY(SELECT b.id FROM unnest(booked) AS b WHERE b.ask = ANY (dropped)), '{}', '{}');
+        RETURN QUERY SELECT d, 'stale', NULL, NULL::told_event FROM unnest(dropped) AS d;
+        refusals := ARRAY(SELECT r::claim_refusal FROM unnest(refusals) AS r WHERE NOT r.ask = ANY (dropped));
+        booked := ARRAY(SELECT b::booking_ask FROM unnest(booked) AS b WHERE NOT b.ask = ANY (dropped));
+        items := ARRAY(SELECT i::item_ask FROM unnest(items) AS i WHERE NOT i.ask = ANY (dropped));
+    END IF;
     IF cardinality(refusals) > 0 THEN
         RETURN QUERY
         SELECT r.ask, 'refused',
