@@ -86,10 +86,20 @@ def asyncapi() -> dict[str, Any]:
         "operations": {f"tell_{name}": _telling(name, events) for name in ROOMS}
         | {f"ask_{command.name}": _asking(command) for command in asked},
         "components": {
-            "messages": messages,
-            "schemas": used(messages, known.shared),
+            "messages": _plain_discriminators(messages),
+            "schemas": _plain_discriminators(used(messages, known.shared)),
         },
     }
+
+
+def _plain_discriminators(part: Any) -> Any:
+    """Name the deciding field only: AsyncAPI has no mapping beside it."""
+    if isinstance(part, dict):
+        plain = {key: _plain_discriminators(value) for key, value in part.items()}
+        if isinstance(plain.get("discriminator"), dict) and "propertyName" in plain["discriminator"]:
+            plain["discriminator"] = plain["discriminator"]["propertyName"]
+        return plain
+    return [_plain_discriminators(one) for one in part] if isinstance(part, list) else part
 
 
 def _told_to(name: str, events: list[type[Event]]) -> list[str]:
