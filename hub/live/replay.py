@@ -14,7 +14,7 @@ from hub.events import Envelope
 from hub.live.frames import envelope
 from hub.models.base import Thing
 from hub.models.live import DeskSnapshot, UserSnapshot, VenueSnapshot
-from storage import replay, room_types, rooms, sessions, users, venues
+from storage import closures, replay, room_types, rooms, sessions, users, venues
 from storage.pool import Pool
 from storage.query import Db
 from storage.transaction import one_moment
@@ -116,8 +116,12 @@ async def venue(db: Db, venue_id: int) -> dict[str, Any]:
 
 
 async def desk(db: Db, venue_id: int) -> dict[str, Any]:
-    """Read the bookings a desk works with."""
-    return {"bookings": list(map(orjson.Fragment, await replay.bookings_of_desk(db, venue_id, DESK_BOOKINGS)))}
+    """Read the bookings and closures a desk works with."""
+    bookings = await replay.bookings_of_desk(db, venue_id, DESK_BOOKINGS)
+    return {
+        "bookings": list(map(orjson.Fragment, bookings)),
+        "closures": list(map(_json, await closures.of_venue(db, venue_id))),
+    }
 
 
 async def user(db: Db, user_id: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, SecretStr
 from hub.models.availability import Change
 from hub.models.base import Ask, Id, Thing
 from hub.models.bookings import Booking
+from hub.models.closures import Closure
 from hub.models.room_types import RoomType
 from hub.models.rooms import Room
 from hub.models.sessions import Session
@@ -81,9 +82,10 @@ class VenueSnapshot(Thing):
 
 
 class DeskSnapshot(Thing):
-    """The bookings a desk works with, newest first: those still to come, and those that changed within a day."""
+    """What a desk works with: closures, and newest first the bookings to come or changed within a day."""
 
     bookings: list[Booking]
+    closures: list[Closure]
 
 
 class UserSnapshot(Thing):
