@@ -9,7 +9,7 @@ from typing import Any
 from hub.models.sessions import ListSessions, Session
 from storage.claims import Claim, as_asks
 from storage.listing import page, part
-from storage.query import Db, column, many, maybe, run, value
+from storage.query import Db, many, maybe, run, value
 
 
 async def find(db: Db, session_id: int) -> Session | None:
@@ -227,33 +227,29 @@ async def may_lead(db: Db, venue_id: int, user_id: int) -> bool:
 
 async def move_bookings(db: Db, session_id: int, booking_ids: Sequence[int], changed_by: int, reason: str) -> None:
     """Let these locked bookings follow a session to its new time, and write that into their history."""
-    change_ids = await column(
-        db,
-        """
-        INSERT INTO booking_changes (booking_id, changed_by, reason, before, after)
-        SELECT d.booking_id, $2, $3, (d.document -> 'items')::jsonb, '[]'
-        FROM booking_documents($1::bigint[], NULL) AS d
-        RETURNING id
-        """,
-        booking_ids,
-        changed_by,
-        reason,
-    )
     await run(
         db,
         """
-        UPDATE booking_items AS i SET starts_at = s.starts_at, ends_at = s.ends_at
-        FROM sessions AS s WHERE s.id = $1 AND i.session_id = s.id AND i.booking_id = ANY ($2::bigint[])
+        WITH target AS (
+            SELECT id, starts_at, ends_at FROM sessions WHERE id = $1
+        ), moved AS (
+            UPDATE booking_items AS i SET starts_at = t.starts_at, ends_at = t.ends_at
+            FROM target AS t WHERE i.session_id = t.id AND i.booking_id = ANY ($2::bigint[])
+        )
+        INSERT INTO booking_changes (booking_id, changed_by, reason, before, after)
+        SELECT d.booking_id, $3, $4, d.items, after.items
+        FROM (SELECT b.booking_id, (b.document -> 'items')::jsonb AS items
+              FROM booking_documents($2, NULL) AS b) AS d
+        CROSS JOIN target AS t
+        CROSS JOIN LATERAL (
+            SELECT jsonb_agg(CASE WHEN item.value -> 'session_id' = to_jsonb(t.id)
+                                  THEN item.value || jsonb_build_object('starts_at', t.starts_at, 'ends_at', t.ends_at)
+                                  ELSE item.value END ORDER BY item.place) AS items
+            FROM jsonb_array_elements(d.items) WITH ORDINALITY AS item (value, place)
+        ) AS after
         """,
         session_id,
         booking_ids,
-    )
-    await run(
-        db,
-        """
-        UPDATE booking_changes AS c SET after = (d.document -> 'items')::jsonb
-        FROM booking_documents($1::bigint[], NULL) AS d WHERE c.booking_id = d.booking_id AND c.id = ANY ($2::bigint[])
-        """,
-        booking_ids,
-        change_ids,
+        changed_by,
+        reason,
     )
