@@ -79,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
         "Loads them once, however often it runs. Their passwords are public, so production refuses them.",
     )
     seed.add_argument("--live", action="store_true", help="then hold, book and cancel as sample customers until Ctrl-C")
+    seed.add_argument("--minutes", type=float, default=None, metavar="N", help="with --live: stop after that")
     command(
         "describe",
         _describe,
@@ -94,7 +95,12 @@ def parser() -> argparse.ArgumentParser:
     )
     importing.add_argument("kind", choices=["hotel-bookings"], help="what the file holds")
     importing.add_argument("file", type=Path, metavar="FILE", help="a CSV file, gzipped or not")
-    importing.add_argument("--pool-size", type=_count, default=None, metavar="N", help="rooms of each reserved type")
+    importing.add_argument(
+        "--pool-size",
+        default="peak",
+        metavar="N|peak|A=98,D=36",
+        help="rooms of each reserved type: a number, as many as the fullest night had (peak), or by letter",
+    )
     bench = command(
         "bench",
         _bench,
@@ -104,12 +110,6 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("what", choices=["holds", "live"], help="holds: beside pgbench; live: events to many watchers")
     command("torture", _torture, "break things while booking, and check that nothing was lost or sold twice")
     return top
-
-
-def _count(given: str) -> int:
-    if not (given.isascii() and given.isdigit()) or int(given) < 1:
-        raise argparse.ArgumentTypeError("a whole number from 1")
-    return int(given)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -146,7 +146,7 @@ async def _seed(options: argparse.Namespace) -> None:
     settings = _settings(options)
     if settings.production:
         raise CommandRefused("Sample data has no place in production: its passwords are public.")
-    await _call("hub.app", "seed", settings, live=options.live)
+    await _call("hub.app", "seed", settings, live=options.live, minutes=options.minutes)
 
 
 async def _describe(options: argparse.Namespace) -> None:

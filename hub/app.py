@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
-import importlib.util
 import logging
 import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -22,8 +24,12 @@ from handlers.over_http import HUB, add_routes
 from handlers.pages import IMPORT_MAP_HASH, REDIS, add_pages
 from handlers.site import add_site
 from hub.core import Hub
-from hub.jobs import runner
+from hub.jobs import import_bookings as importing
+from hub.jobs import lively, runner
+from hub.jobs.progress import Bar
 from hub.live.server import Live
+from hub.services import samples
+from hub.services.samples import SampleLogin
 from hub.settings import Settings
 from storage.embedded import embedded_servers
 from storage.migrate import migrate_database
@@ -103,7 +109,7 @@ async def serve(settings: Settings) -> None:
         async with servers(settings, join=False) as reached:
             await _migrate(reached)
             async with open_hub(reached) as running, asyncio.TaskGroup() as group:
-                logins = await _load_samples(running.hub) if settings.sample_data else []
+                logins = await samples.load(running.hub) if settings.sample_data else []
                 # In production the jobs have processes of their own.
                 jobs = runner.keep_time(running.hub) if settings.production else _jobs(running)
                 working = group.create_task(jobs)
@@ -113,14 +119,7 @@ async def serve(settings: Settings) -> None:
                     working.cancel()
 
 
-async def _load_samples(hub: Hub) -> Sequence[Any]:
-    if importlib.util.find_spec("hub.services.samples") is None:
-        return []
-    loaded: Sequence[Any] = await importlib.import_module("hub.services.samples").load(hub)
-    return loaded
-
-
-async def _serve_on(listening: socket.socket, running: Running, logins: Sequence[Any]) -> None:
+async def _serve_on(listening: socket.socket, running: Running, logins: Sequence[SampleLogin]) -> None:
     serving = web.AppRunner(build(running), access_log=None, shutdown_timeout=SECONDS_TO_FINISH)
     await serving.setup()
     try:
@@ -131,18 +130,22 @@ async def _serve_on(listening: socket.socket, running: Running, logins: Sequence
         await serving.cleanup()
 
 
-def _greeting(settings: Settings, logins: Sequence[Any]) -> str:
+def _greeting(settings: Settings, logins: Sequence[SampleLogin]) -> str:
     url = settings.public_url
     lines = [
         f"The booking hub runs on {url} (Ctrl-C stops it).",
         f"  pages      {url}/  and  {url}/dashboard",
         f"  API        {url}/docs  and  {url}/docs/events",
     ]
-    if logins:
-        width = max(len(login.email) for login in logins)
-        lines += ["Sample people, for this machine only:"]
-        lines += [f"  {login.email:{width}}  {login.password}  {login.about}" for login in logins]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_people(logins)])
+
+
+def _people(logins: Sequence[SampleLogin]) -> list[str]:
+    if not logins:
+        return []
+    width = max(len(login.email) for login in logins)
+    listed = [f"  {login.email:{width}}  {login.password}  {login.about}" for login in logins]
+    return ["Sample people, for this machine only:", *listed]
 
 
 async def work(settings: Settings) -> None:
@@ -157,6 +160,31 @@ async def work(settings: Settings) -> None:
 
 def _jobs(running: Running) -> Coroutine[Any, Any, None]:
     return runner.run(running.hub, running.live.publisher)
+
+
+async def seed(settings: Settings, *, live: bool = False, minutes: float | None = None) -> None:
+    """Load the sample world, and let its customers live in it for a while if asked."""
+    configure_logs(settings)
+    async with servers(settings) as reached:
+        await _migrate(reached)
+        async with open_hub(reached) as running:
+            logins = await samples.load(running.hub)
+            print("\n".join(_people(logins)), flush=True)
+            if live:
+                print("Sample customers hold, book and cancel (Ctrl-C sends them home).", flush=True)
+                await lively.run(running.hub, minutes, partial(print, flush=True))
+
+
+async def import_bookings(settings: Settings, kind: str, file: Path, options: argparse.Namespace) -> None:
+    """Replay a file of real bookings; what is no booking is told line by line."""
+    configure_logs(settings)
+    async with servers(settings) as reached:
+        await _migrate(reached)
+        async with open_hub(reached) as running:
+            report = await importing.run(running.hub, file, options.pool_size, Bar(f"events of {kind}"))
+    for line, cause in report.dirty:
+        print(f"{file}, line {line}: {cause}", file=sys.stderr)
+    print(report.sentence)
 
 
 async def migrate(settings: Settings) -> None:

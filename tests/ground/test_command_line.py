@@ -34,7 +34,7 @@ async def serve(settings):
         print("stopped", flush=True)
 async def work(settings): raise ZeroDivisionError("a fault of the hub")
 async def migrate(settings): raise OSError(28, "No space left on device", "var/postgres")
-async def seed(settings, live): print(live, settings.port)
+async def seed(settings, live, minutes): print(live, settings.port)
 async def import_bookings(settings, kind, file, options): print(kind, file.name, options.pool_size)
 app.__dict__.update(serve=serve, work=work, migrate=migrate, seed=seed, import_bookings=import_bookings)
 sys.modules["hub.app"] = app
