@@ -109,14 +109,15 @@ async def house(
         for column, value in columns.items():
             await db.execute(f"UPDATE venues SET {column} = $2 WHERE id = $1", venue_id, value)  # noqa: S608
         built = House(venue_id, owner, pool)
-        built.hall_type, built.halls = await _numbered(db, venue_id, "hour", 1000, halls)
-        built.room_type, built.rooms = await _numbered(db, venue_id, "night", 8000, rooms)
-        if pool_size:
-            built.pool_type = await _type(db, venue_id, "pool", "night", 9000, pool_size)
+        built.hall_type, built.halls = await _rooms(db, venue_id, "room", "hour", 1000, halls)
+        built.room_type, built.rooms = await _rooms(db, venue_id, "room", "night", 8000, rooms)
+        built.pool_type, _ = await _rooms(db, venue_id, "pool", "night", 9000, pool_size)
     return built
 
 
-async def _type(db: Any, venue_id: int, sold_as: str, unit: str, price: int, total: int) -> int:
+async def _rooms(db: Any, venue_id: int, sold_as: str, unit: str, price: int, count: int) -> tuple[int, list[int]]:
+    if not count:
+        return 0, []
     type_id: int = await db.fetchval(
         """
         INSERT INTO room_types (venue_id, name, capacity, sold_as, price, price_unit, total_rooms)
@@ -127,15 +128,8 @@ async def _type(db: Any, venue_id: int, sold_as: str, unit: str, price: int, tot
         sold_as,
         price,
         unit,
-        total,
+        count,
     )
-    return type_id
-
-
-async def _numbered(db: Any, venue_id: int, unit: str, price: int, count: int) -> tuple[int, list[int]]:
-    if not count:
-        return 0, []
-    type_id = await _type(db, venue_id, "room", unit, price, count)
     rows = await db.fetch(
         """
         INSERT INTO rooms (venue_id, room_type_id, number)
@@ -143,7 +137,7 @@ async def _numbered(db: Any, venue_id: int, unit: str, price: int, count: int) -
         """,
         venue_id,
         type_id,
-        unit,
+        f"{sold_as} {unit} ",
         count,
     )
     return type_id, [row["id"] for row in rows]
