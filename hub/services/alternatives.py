@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -53,7 +54,7 @@ async def _slots(hub: Hub, item: AskSlot) -> list[dict[str, Any]]:
             if len(free) >= _MOST:
                 break
     free.sort(key=lambda slot: abs(slot.starts_at - begin))
-    candidates: list[tuple[str, AskSlot]] = []
+    candidates: list[tuple[str, AskItem]] = []
     busy_from, busy_until = judging.buffered(offer.venue, begin, end)
     for room_id in siblings:
         if not any(one.room_id == room_id and one.starts_at < busy_until and busy_from < one.ends_at for one in busy):
@@ -63,8 +64,7 @@ async def _slots(hub: Hub, item: AskSlot) -> list[dict[str, Any]]:
             )
             break
     candidates += [("same room, nearest time", _moved(item, slot.starts_at, slot.ends_at)) for slot in free[:_MOST]]
-    found = [await _offer(hub, label, one) for label, one in candidates]
-    return [one for one in found if one is not None]
+    return await _first_offers(hub, candidates)
 
 
 def _moved(item: AskSlot, begin: datetime, end: datetime) -> AskSlot:
@@ -80,39 +80,50 @@ async def _stays(hub: Hub, item: AskStay) -> list[dict[str, Any]]:
         type_id, venue_id = item.room_type_id, (await catalogue.room_type(hub, item.room_type_id)).venue.id
     asked = item.model_copy(update={"room_type_id": type_id, "room_id": None})
     nights = (item.check_out - item.check_in).days
-    found: list[dict[str, Any]] = []
     async with hub.reading() as db:
-        others = await type_store.of_venue(db, venue_id)
-        for room_type in others:
-            if len(found) < _MOST - 1 and room_type.price_unit == "night" and room_type.id != item.room_type_id:
-                offer = await catalogue.room_type(hub, room_type.id)
-                if await offers.free_for_stay(db, offer, item.check_in, item.check_out) >= item.quantity:
-                    other = asked.model_copy(update={"room_type_id": room_type.id})
-                    found += [one for one in [await _offer(hub, f"{room_type.name}, same nights", other)] if one]
-        offer = await catalogue.room_type(hub, type_id)
-        for shift in sorted(range(-_NIGHTS_AROUND, _NIGHTS_AROUND + 1), key=abs):
-            if len(found) >= _MOST:
-                break
-            begin = item.check_in + timedelta(days=shift)
-            end = begin + timedelta(days=nights)
-            moved = asked.model_copy(update={"check_in": begin, "check_out": end})
-            if shift == 0 or (await baskets.line(hub, moved)).reasons:
-                continue
-            if await offers.free_for_stay(db, offer, begin, end) >= item.quantity:
-                found += [one for one in [await _offer(hub, "nearest nights", moved)] if one]
+        types = [one.id for one in await type_store.of_venue(db, venue_id) if one.price_unit == "night"]
+    # Whatever is not remembered is read here: who keeps one connection must not wait for a second.
+    others = [await catalogue.room_type(hub, one) for one in types if one != item.room_type_id]
+    offer = await catalogue.room_type(hub, type_id)
+    first = item.check_in - timedelta(days=_NIGHTS_AROUND)
+    async with hub.reading() as db:
+        same_nights = [
+            other.room_type
+            for other in others
+            if await offers.free_for_stay(db, other, item.check_in, item.check_out) >= item.quantity
+        ]
+        free = await offers.calendar(db, offer, first, item.check_out + timedelta(days=_NIGHTS_AROUND))
+    candidates = [
+        (f"{room_type.name}, same nights", asked.model_copy(update={"room_type_id": room_type.id}))
+        for room_type in same_nights[: _MOST - 1]
+    ]
+    for shift in sorted(range(-_NIGHTS_AROUND, _NIGHTS_AROUND + 1), key=abs):
+        begin = item.check_in + timedelta(days=shift)
+        moved = asked.model_copy(update={"check_in": begin, "check_out": begin + timedelta(days=nights)})
+        if shift and free(moved.check_in, moved.check_out) >= item.quantity:
+            candidates.append(("nearest nights", moved))
+    return await _first_offers(hub, candidates)
+
+
+async def _first_offers(hub: Hub, candidates: Iterable[tuple[str, AskItem]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for label, item in candidates:
+        offer = await _offer(hub, label, item)
+        if offer is not None:
+            found.append(offer)
+        if len(found) == _MOST:
+            break
     return found
 
 
 async def _places(hub: Hub, item: AskPlace) -> list[dict[str, Any]]:
-    offer = await catalogue.session(hub, item.session_id)
-    found: list[dict[str, Any]] = []
     async with hub.reading() as db:
         state = await availability.places(db, item.session_id)
-        if state is not None and 0 < state.free < item.quantity:
-            fewer = item.model_copy(update={"quantity": state.free})
-            found += [one for one in [await _offer(hub, f"{state.free} places are left", fewer)] if one]
-        for session_id in await nearby.sessions_with_places(db, offer.session.id, item.quantity, _MOST):
-            other = await catalogue.session(hub, session_id)
-            asked = item.model_copy(update={"session_id": session_id})
-            found += [one for one in [await _offer(hub, other.session.title, asked)] if one]
-    return found
+        near_by = await nearby.sessions_with_places(db, item.session_id, item.quantity, _MOST)
+    candidates: list[tuple[str, AskItem]] = []
+    if state is not None and 0 < state.free < item.quantity:
+        candidates.append((f"{state.free} places are left", item.model_copy(update={"quantity": state.free})))
+    for session_id in near_by:
+        other = await catalogue.session(hub, session_id)
+        candidates.append((other.session.title, item.model_copy(update={"session_id": session_id})))
+    return await _first_offers(hub, candidates)

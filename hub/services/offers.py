@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
 from hub.models.availability import (
@@ -86,11 +86,22 @@ def worst(blocks: list[availability.Busy]) -> tuple[State, datetime | None]:
 
 async def free_for_stay(db: Db, offer: TypeOffer, check_in: date, check_out: date) -> int:
     """Count the rooms of a type that are free for all nights of a stay."""
+    return (await calendar(db, offer, check_in, check_out))(check_in, check_out)
+
+
+async def calendar(db: Db, offer: TypeOffer, first: date, after: date) -> Callable[[date, date], int]:
+    """Read a type's nights once, to count the rooms that are free for any stay among them."""
     if offer.room_type.sold_as == "pool":
-        nights = await availability.nights(db, offer.room_type.id, check_in, check_out)
-        return max(min((night.free for night in nights), default=0), 0)
-    begin, end = judging.stay_instants(offer.venue, check_in, check_out)
-    return len(await availability.free_rooms(db, offer.room_type.id, begin, end))
+        free = {night.night: night.free for night in await availability.nights(db, offer.room_type.id, first, after)}
+        return lambda check_in, check_out: max(min(free[night] for night in zones.nights(check_in, check_out)), 0)
+    rooms = await availability.rooms_on_sale(db, offer.room_type.id)
+    busy = await availability.busy(db, rooms, *judging.stay_instants(offer.venue, first, after))
+
+    def count(check_in: date, check_out: date) -> int:
+        begin, end = judging.stay_instants(offer.venue, check_in, check_out)
+        return len(set(rooms) - {one.room_id for one in busy if one.starts_at < end and begin < one.ends_at})
+
+    return count
 
 
 async def stay(
