@@ -142,7 +142,9 @@ async def test_a_room_of_a_pool_is_closed_by_its_number(hub: ListeningHub) -> No
     assert await nights(hub, pool) == {day_after(2): (2, 1)}
     await rooms.delete(hub, owner, NameRoom(room_id=room.id))
     assert await nights(hub, pool) == {}
-    await closures.delete(hub, owner, NameClosure(closure_id=closure.id))
+    assert hub.names(f"desk:{venue.id}")[-1] == "closure.deleted"
+    with pytest.raises(NotFound):
+        await closures.delete(hub, owner, NameClosure(closure_id=closure.id))
 
 
 async def test_what_is_booked_or_in_use_is_not_closed(hub: ListeningHub) -> None:
