@@ -154,8 +154,7 @@ class _Crowd:
 
 
 def _what(booking: Booking) -> str:
-    item = booking.items[0]
-    return f"{item.title}, {item.starts_at:%a %d %b}"
+    return ", ".join(item.title for item in booking.items)
 
 
 async def run(
