@@ -118,7 +118,7 @@ async def _room_nights(db: Db, offer: RoomOffer, begin: datetime, end: datetime,
     slots = []
     while night <= last:
         following = night + timedelta(days=1)
-        starts_at, ends_at = judging.stay_instants(venue, night, following)
+        starts_at, ends_at = zones.stay(venue, night, following)
         rules = judging.judge_stay(venue, offer.room_type, offer.room, night, following, 1, 1, now)
         if not [reason for reason in rules if reason.code != "min_stay"]:
             state, until = offers.worst([one for one in busy if one.starts_at < ends_at and starts_at < one.ends_at])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from hub.core import Hub
@@ -141,7 +141,7 @@ async def _with_rooms_chosen(
         if offer.room_type.sold_as == "pool":
             chosen.append((place, item))
             continue
-        begin, end = judging.stay_instants(offer.venue, item.check_in, item.check_out)
+        begin, end = zones.stay(offer.venue, item.check_in, item.check_out)
         async with hub.reading() as db:
             free = await availability.free_rooms(db, item.room_type_id, begin, end, moving_booking_id)
         taken = {
@@ -190,7 +190,7 @@ async def _stay(hub: Hub, item: AskStay) -> Line:
     now = hub.clock.now()
     reasons = judging.judge_stay(venue, room_type, room, item.check_in, item.check_out, item.guests, item.quantity, now)
     nights = (item.check_out - item.check_in).days
-    begin, end = judging.stay_instants(venue, item.check_in, item.check_out)
+    begin, end = zones.stay(venue, item.check_in, item.check_out)
     fields = {
         "kind": "stay",
         "venue_id": venue.id,
@@ -270,11 +270,6 @@ def claims_of(basket: Basket, booking_id: int, item_ids: Sequence[int], expires_
         elif fields["kind"] == "place":
             claims.append(replace(claim, place_session_id=fields["session_id"]))
         else:
-            nights = nights_of(fields["check_in"], fields["check_out"])
+            nights = zones.nights(fields["check_in"], fields["check_out"])
             claims += [replace(claim, room_type_id=fields["room_type_id"], night=night) for night in nights]
     return claims
-
-
-def nights_of(check_in: date, check_out: date) -> list[date]:
-    """List the nights of a stay."""
-    return [check_in + timedelta(days=n) for n in range((check_out - check_in).days)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from hub.models.room_types import RoomType
@@ -22,13 +22,6 @@ class Reason:
     sentence: str
     field: str = ""
     held_until: datetime | None = None
-
-
-def stay_instants(venue: Venue, check_in: date, check_out: date) -> tuple[datetime, datetime]:
-    """Answer when a stay begins and ends, in UTC, by the venue's check-in and check-out times."""
-    zone = ZoneInfo(venue.timezone)
-    begin = datetime.combine(check_in, venue.check_in_time, zone)
-    return begin.astimezone(UTC), datetime.combine(check_out, venue.check_out_time, zone).astimezone(UTC)
 
 
 def buffered(venue: Venue, starts_at: datetime, ends_at: datetime) -> tuple[datetime, datetime]:
@@ -54,7 +47,7 @@ def judge_stay(
     if check_in < today:
         reasons.append(Reason("in_past", "The first night has passed.", "check_in"))
     else:
-        reasons += _judge_notice(venue, stay_instants(venue, check_in, check_out)[0], now, "check_in")
+        reasons += _judge_notice(venue, zones.stay(venue, check_in, check_out)[0], now, "check_in")
     if nights < venue.min_nights:
         reasons.append(Reason("min_stay", f"Stay {venue.min_nights} nights or more.", "check_out"))
     if nights > venue.max_nights:

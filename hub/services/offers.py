@@ -95,10 +95,10 @@ async def calendar(db: Db, offer: TypeOffer, first: date, after: date) -> Callab
         free = {night.night: night.free for night in await availability.nights(db, offer.room_type.id, first, after)}
         return lambda check_in, check_out: max(min(free[night] for night in zones.nights(check_in, check_out)), 0)
     rooms = await availability.rooms_on_sale(db, offer.room_type.id)
-    busy = await availability.busy(db, rooms, *judging.stay_instants(offer.venue, first, after))
+    busy = await availability.busy(db, rooms, *zones.stay(offer.venue, first, after))
 
     def count(check_in: date, check_out: date) -> int:
-        begin, end = judging.stay_instants(offer.venue, check_in, check_out)
+        begin, end = zones.stay(offer.venue, check_in, check_out)
         return len(set(rooms) - {one.room_id for one in busy if one.starts_at < end and begin < one.ends_at})
 
     return count
@@ -147,7 +147,7 @@ async def _nights(db: Db, offer: TypeOffer, check_in: date, check_out: date) -> 
         return [NightOffer(**night.model_dump(), price=price) for night in counted]
     rooms = await availability.rooms_on_sale(db, offer.room_type.id)
     spans = [
-        (night, *judging.stay_instants(offer.venue, night, night + timedelta(days=1)))
+        (night, *zones.stay(offer.venue, night, night + timedelta(days=1)))
         for night in zones.nights(check_in, check_out)
     ]
     busy = await availability.busy(db, rooms, spans[0][1], spans[-1][2])

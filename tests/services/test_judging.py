@@ -13,7 +13,7 @@ from hub.models.room_types import RoomType
 from hub.models.rooms import Room
 from hub.models.sessions import Session
 from hub.models.venues import Cancellation, Venue
-from hub.services import judging
+from hub.services import judging, zones
 from hub.services.judging import Reason
 
 NOW = datetime(2027, 1, 10, 12, 0, tzinfo=UTC)
@@ -349,9 +349,9 @@ def test_the_number_of_a_room_in_a_pool_cannot_be_chosen() -> None:
 
 def test_a_stay_over_the_change_of_clocks_begins_and_ends_by_the_local_clock() -> None:
     of = venue(timezone="Europe/Lisbon")
-    begin, end = judging.stay_instants(of, date(2027, 3, 27), date(2027, 3, 28))
+    begin, end = zones.stay(of, date(2027, 3, 27), date(2027, 3, 28))
     assert (begin, end) == (datetime(2027, 3, 27, 15, tzinfo=UTC), datetime(2027, 3, 28, 10, tzinfo=UTC))
-    begin, end = judging.stay_instants(of, date(2027, 10, 30), date(2027, 10, 31))
+    begin, end = zones.stay(of, date(2027, 10, 30), date(2027, 10, 31))
     assert (begin, end) == (datetime(2027, 10, 30, 14, tzinfo=UTC), datetime(2027, 10, 31, 11, tzinfo=UTC))
 
 
@@ -364,7 +364,7 @@ def test_one_guest_leaves_before_the_next_arrives_on_every_day_of_the_year(
 ) -> None:
     of = venue(timezone=zone, check_in_time=check_in, check_out_time=check_out)
     days = [date(2027, 1, 1) + timedelta(days=n) for n in range(366)]
-    nights = [judging.stay_instants(of, day, day + timedelta(days=1)) for day in days]
+    nights = [zones.stay(of, day, day + timedelta(days=1)) for day in days]
     assert all(begin < end for begin, end in nights)
     assert all(leaves <= arrives for (_, leaves), (arrives, _) in pairwise(nights))
 
