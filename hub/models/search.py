@@ -44,7 +44,7 @@ class Search(Paging):
         return self
 
     @property
-    def first(self) -> date | None:
+    def first(self) -> Day | None:
         """Answer the first day looked for."""
         return self.check_in or self.date
 
