@@ -44,7 +44,7 @@ async def read_me(call: Call) -> User:
     return await accounts.me(call.hub, call.actor)
 
 
-@endpoint("me.change", "PATCH /me", tells=("user.changed",))
+@endpoint("me.change", "PATCH /me", tells=("user.changed", "guest.changed", "session.changed"))
 async def change_me(call: Call, ask: ChangeMe) -> User:
     """Change your own profile; what is not sent stays as it is."""
     return await accounts.change_me(call.hub, call.actor, ask)

@@ -101,6 +101,20 @@ async def documents(db: Db, booking_ids: Sequence[int], venue_id: int | None = N
     return [Booking.model_validate_json(text) for text in texts]
 
 
+async def desks_of_guest(db: Db, user_id: int) -> list[int]:
+    """List the venues whose desk works with a booking of this person: live, or changed within a day."""
+    return await column(
+        db,
+        """
+        SELECT DISTINCT i.venue_id FROM bookings AS b JOIN booking_items AS i ON i.booking_id = b.id
+        WHERE b.user_id = $1 AND (b.status IN ('held', 'pending', 'confirmed')
+                                  OR b.updated_at > clock_timestamp() - interval '24 hours')
+        ORDER BY i.venue_id
+        """,
+        user_id,
+    )
+
+
 async def confirm(db: Db, booking_id: int) -> None:
     """Make a booking firm."""
     await run(

@@ -45,6 +45,23 @@ async def of_venue(db: Db, venue_id: int) -> list[Session]:
     )
 
 
+async def led_by(db: Db, user_id: int) -> list[Session]:
+    """Read the sessions a person leads that are not over."""
+    return await many(
+        db,
+        Session,
+        """
+        SELECT s.id, s.venue_id, s.facilitator_id, u.full_name AS facilitator_name, s.room_id, s.kind, s.title,
+               s.description, s.starts_at, s.ends_at, v.timezone, s.capacity, s.price, v.currency, s.location,
+               s.language, s.images, s.status, s.created_at, s.updated_at
+        FROM sessions AS s JOIN venues AS v ON v.id = s.venue_id JOIN users AS u ON u.id = s.facilitator_id
+        WHERE s.facilitator_id = $1 AND s.deleted_at IS NULL AND v.deleted_at IS NULL AND s.ends_at > clock_timestamp()
+        ORDER BY s.starts_at, s.id
+        """,
+        user_id,
+    )
+
+
 async def listed(
     db: Db,
     ask: ListSessions,

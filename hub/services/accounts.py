@@ -13,8 +13,10 @@ from uuid import UUID
 from hub import tokens
 from hub.core import THE_HUB, Actor, Hub
 from hub.errors import Forbidden, Invalid, NotFound, Unauthenticated, WrongCredentials
-from hub.events.users import UserChanged
+from hub.events.sessions import SessionChanged
+from hub.events.users import GuestChanged, UserChanged
 from hub.models.base import Page
+from hub.models.bookings import Guest
 from hub.models.users import (
     ChangeMe,
     ListLogins,
@@ -29,8 +31,8 @@ from hub.models.users import (
 )
 from hub.services import passwords
 from hub.services.access import signed_in
-from hub.work import Repeat
-from storage import logins, users
+from hub.work import Repeat, Work
+from storage import bookings, logins, sessions, users
 from storage.query import Db
 from storage.users import Profile
 
@@ -167,6 +169,8 @@ async def change_me(hub: Hub, actor: Actor, ask: ChangeMe) -> User:
         await users.change_profile(work.db, user_id, changed)
         user = await _user(work.db, user_id)
         work.tell(UserChanged(thing=user))
+        if (changed.full_name, changed.phone) != (profile.full_name, profile.phone):
+            await _tell_who_knows_them(work, user)
         return user
 
 
@@ -185,6 +189,15 @@ async def end_login(hub: Hub, actor: Actor, ask: NameLogin) -> None:
     async with hub.work(actor) as work:
         if not await logins.revoke(work.db, user_id, ask.login_id):
             raise NotFound()
+
+
+async def _tell_who_knows_them(work: Work, user: User) -> None:
+    """Tell the new name to the desks that have them as a guest, and to the watchers of the sessions they lead."""
+    guest = Guest(id=user.id, full_name=user.full_name, email=user.email, phone=user.phone)
+    for venue_id in await bookings.desks_of_guest(work.db, user.id):
+        work.tell(GuestChanged(venue_id=venue_id, thing=guest))
+    for session in await sessions.led_by(work.db, user.id):
+        work.tell(SessionChanged(thing=session))
 
 
 async def _new_hash(hub: Hub, password: str, email: str) -> str:

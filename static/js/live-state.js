@@ -41,12 +41,19 @@ function forgotten(state, subject, id) {
   return { ...state, availability: without(state.availability, (key) => (subject === "session" ? key === begins : key.startsWith(begins))) };
 }
 
+/** A guest goes by another name or number, in every booking of theirs. */
+function calledAnew(state, { id, full_name, email, phone }) {
+  const renamed = ([key, booking]) => [key, booking.guest.id === id ? { ...booking, guest: { id, full_name, email, phone } } : booking];
+  return state.bookings ? { ...state, bookings: Object.fromEntries(Object.entries(state.bookings).map(renamed)) } : state;
+}
+
 /** Answer the state after an event. The old state stays as it was, and what the event does not touch is the same. */
 export function applyEvent(state, { name, data }) {
   const [subject, action] = name.split(".");
   if (name === "availability.changed") return state.availability ? { ...state, availability: changed(state.availability, data.changes) } : state;
   if (subject === "venue") return state.venue ? { ...state, venue: action === "deleted" ? null : data } : state;
-  if (subject === "user") return state.user ? { ...state, user: data } : state;
+  if (subject === "user") return state.user ? calledAnew({ ...state, user: data }, data) : state;
+  if (subject === "guest") return calledAnew(state, data);
   const collection = COLLECTIONS[subject];
   if (!collection || !state[collection]) return state;
   if (action === "deleted" || action === "withdrawn") {
