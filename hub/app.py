@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from redis.asyncio import Redis
 
 from handlers.connect import SocketDoors
@@ -187,6 +188,11 @@ async def import_bookings(settings: Settings, kind: str, file: Path, options: ar
     print(report.sentence)
 
 
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Leave out what is no HTTP: whoever sends it could fill the log with tracebacks."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
 async def migrate(settings: Settings) -> None:
     """Bring the database to the newest schema."""
     async with servers(settings) as reached:
@@ -226,4 +232,5 @@ def configure_logs(settings: Settings) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(processor=structlog.processors.JSONRenderer(), foreign_pre_chain=shared)
     )
+    logging.getLogger("aiohttp.server").addFilter(_is_ours)
     logging.basicConfig(handlers=[handler], level=level, force=True)

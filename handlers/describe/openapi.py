@@ -156,13 +156,13 @@ def _answer(answer: Any, known: Schemas) -> Schema:
 
 
 def _statuses(one: Endpoint) -> set[int]:
-    statuses = {401, 422}
+    statuses = {400, 401, 422}
     if one.may != EVERYBODY:
         statuses |= {403}
     if PARAMETER.search(one.path):
         statuses |= {404}
     if one.method in WITH_BODY:
-        statuses |= {400, 413, 415}
+        statuses |= {413, 415}
     if one.method != "GET":
         statuses |= {403, 404, 409, 410}
     if one.method in ("PUT", "PATCH", "DELETE"):
@@ -176,6 +176,8 @@ def _problems() -> dict[str, Any]:
     for status in sorted({one.status for one in refusals()}):
         lines = [f"`{one.code}`: {one.__doc__}" for one in refusals() if one.status == status]
         responses[f"Problem{status}"] = {"description": "\n\n".join(lines), "content": content}
+    # What is no HTTP at all never gets as far as to be answered with a document.
+    responses["Problem400"]["content"] = content | {"text/plain": {"schema": {"type": "string"}}}
     return responses
 
 

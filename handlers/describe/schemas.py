@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from handlers.connect import COMMANDS, Command
 from handlers.endpoint import Endpoint
@@ -98,11 +98,20 @@ def models(
     return found | {(event.data_model(), "serialization") for event in events}
 
 
+class _LocalTimes(GenerateJsonSchema):
+    def time_schema(self, schema: Any) -> Schema:
+        # The format `time` of JSON Schema has an offset; a time of day at a venue has none.
+        pattern = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?$"
+        return {"type": "string", "pattern": pattern, "examples": ["15:00:00"]}
+
+
 def schemas() -> Schemas:
     """Write the schema of everything that travels."""
     found = models(table().values(), COMMANDS.values(), facts().values())
     ordered: Any = sorted(found, key=lambda pair: (pair[0].__name__, pair[1]))
-    references, document = models_json_schema(ordered, ref_template="#/components/schemas/{model}")
+    references, document = models_json_schema(
+        ordered, ref_template="#/components/schemas/{model}", schema_generator=_LocalTimes
+    )
     shared = {_plain(name): _rename(schema) for name, schema in document.get("$defs", {}).items()}
     names: Any = {pair: _plain(reference["$ref"].rpartition("/")[2]) for pair, reference in references.items()}
     shared["Problem"] = _problem()
