@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from contextlib import AbstractAsyncContextManager
@@ -74,6 +75,8 @@ class Hub:
     publish: Publish
     clock: DatabaseClock = field(default_factory=DatabaseClock)
     catalogue: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
+    # What is being looked for at this moment, so that a crowd that asks the same is answered by one search.
+    searches: dict[Any, asyncio.Task[Any]] = field(default_factory=dict)
     placing: MicroBatcher[placing.AskBooking, placing.Outcome] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,14 +22,23 @@ _NIGHTS_AROUND = 14
 
 
 async def near(hub: Hub, place: int, item: AskItem) -> list[dict[str, Any]]:
-    """Find up to three alternatives for the item at `place` of a basket, the nearest first."""
+    """Find up to three alternatives for the item at `place` of a basket, the nearest first.
+
+    When a crowd is refused the same thing at the same moment, one search serves them all.
+    """
+    search = hub.searches.get(item)
+    if search is None:
+        search = hub.searches[item] = asyncio.create_task(_search(hub, item))
+        search.add_done_callback(lambda _: hub.searches.pop(item))
+    return [{"for_item": place, **one} for one in await asyncio.shield(search)]
+
+
+async def _search(hub: Hub, item: AskItem) -> list[dict[str, Any]]:
     if isinstance(item, AskStay):
-        found = await _stays(hub, item)
-    elif isinstance(item, AskSlot):
-        found = await _slots(hub, item)
-    else:
-        found = await _places(hub, item)
-    return [{"for_item": place, **one} for one in found[:_MOST]]
+        return await _stays(hub, item)
+    if isinstance(item, AskSlot):
+        return await _slots(hub, item)
+    return await _places(hub, item)
 
 
 async def _offer(hub: Hub, label: str, item: AskItem) -> dict[str, Any] | None:
