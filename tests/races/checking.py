@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from storage.pool import Pool
+from storage.query import Db
 
 # A live booking is one that still keeps its places. Stands before each check.
 _LIVE = """
@@ -15,7 +16,7 @@ _LIVE = """
 """
 
 # Every check is one query whose rows are the faults.
-_CHECKS: dict[str, str] = {
+CHECKS: dict[str, str] = {
     "a room is claimed twice for one time": """
         SELECT a.id AS claim, b.id AS other, a.room_id, a.busy * b.busy AS both
         FROM claims AS a JOIN claims AS b ON b.room_id = a.room_id AND b.busy && a.busy AND b.id > a.id
@@ -151,12 +152,17 @@ _CHECKS: dict[str, str] = {
 
 async def faults(pool: Pool) -> dict[str, list[dict[str, Any]]]:
     """List what is wrong, by what it is; empty when all is well."""
-    found = {}
     async with pool.acquire() as db:
-        for fault, query in _CHECKS.items():
-            rows = await db.fetch(f"{_LIVE}\n{query}")
-            if rows:
-                found[fault] = [dict(row) for row in rows[:5]]
+        return await faults_seen(db)
+
+
+async def faults_seen(db: Db) -> dict[str, list[dict[str, Any]]]:
+    """List what is wrong as one connection sees it, be it committed or not."""
+    found = {}
+    for fault, query in CHECKS.items():
+        rows = await db.fetch(f"{_LIVE}\n{query}")
+        if rows:
+            found[fault] = [dict(row) for row in rows[:5]]
     return found
 
 
