@@ -115,13 +115,14 @@ class Wire:
     def __init__(self, server: SocketServer, handler: Any, _engine: Any) -> None:
         self._server, self._handler = server, handler
         self._socket = handler.__self__
-        self._socket.queue.overflow = lambda: self.cut("too slow")
+        self._socket.queue.overflow = lambda: self.cut("is too slow")
         self._bucket = Bucket() if server.limits else None
         self._websocket = web.WebSocketResponse(
             max_msg_size=LARGEST_PACKET, compress=False, autoping=False, timeout=SECONDS_TO_LEAVE
         )
         self._transport: asyncio.Transport | None = None
         self.id: str = self._socket.sid
+        self.sid: str | None = None
         self.greetings = 0
         self.is_cut = False
         self.request: web.Request | None = None
@@ -220,7 +221,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         return response
 
 
-class Doors(Protocol):
+class Reception(Protocol):
     """What the server calls when a client comes, asks and goes."""
 
     async def connected(self, sid: str, wire: Wire, auth: Any) -> None:
@@ -236,7 +237,7 @@ class Doors(Protocol):
 class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
     """The Socket.IO server: reserved names never reach a handler, and whatever is malformed ends the connection."""
 
-    def __init__(self, doors: Doors, allowed_origins: tuple[str, ...], limits: bool) -> None:
+    def __init__(self, reception: Reception, allowed_origins: tuple[str, ...], limits: bool) -> None:
         quiet = logging.getLogger("hub.live.engine")
         quiet.setLevel(logging.ERROR)
         super().__init__(
@@ -253,7 +254,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             logger=quiet,
             engineio_logger=quiet,
         )
-        self.doors, self.limits = doors, limits
+        self.reception, self.limits = reception, limits
         self.wires: dict[str, Wire] = {}
         self.eio._async = {**self.eio._async, "websocket": functools.partial(Wire, self)}
         self.on("connect", self._connected)
@@ -264,8 +265,9 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
 
     async def _connected(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
         wire = self.wires[self.manager.eio_sid_from_sid(sid, "/")]
+        wire.sid = sid
         try:
-            await self.doors.connected(sid, wire, auth)
+            await self.reception.connected(sid, wire, auth)
         except socketio.exceptions.ConnectionRefusedError:
             raise
         except Exception as error:
@@ -274,7 +276,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             raise socketio.exceptions.ConnectionRefusedError("The hub failed; try again in a moment.") from error
 
     async def _disconnected(self, sid: str, _reason: str) -> None:
-        self.doors.gone(sid)
+        self.reception.gone(sid)
 
     async def _handle_eio_message(self, eio_sid: str, data: str) -> None:
         wire = self.wires.get(eio_sid)
@@ -318,14 +320,19 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         if arguments[0] in RESERVED or not self.manager.is_connected(sid, "/"):
             wire.cut("sent a reserved event, or one without connecting")
             return
-        await self.doors.asked(sid, arguments[0], arguments[1:], head[1])
+        await self.reception.asked(sid, arguments[0], arguments[1:], head[1])
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         await super()._handle_eio_disconnect(eio_sid, reason)
         wire = self.wires.pop(eio_sid, None)
-        if wire is not None:
-            # The engine forgets the client here; without this a peer that stays would keep its connection for ever.
-            wire.leave_soon()
+        if wire is None:
+            return
+        # The engine forgets the client here; without this a peer that stays would keep its connection for ever.
+        wire.leave_soon()
+        if wire.sid is not None:
+            # A client that left while it was let in was never said to be connected, nor to have gone.
+            self.reception.gone(wire.sid)
+            await self.manager.disconnect(wire.sid, "/", ignore_queue=True)
 
 
 def is_too_deep(thing: Any) -> bool:
