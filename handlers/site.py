@@ -30,12 +30,15 @@ from storage.replay import position
 
 # What every page loads, so that the browser fetches it at once instead of one import after the other.
 _LIBRARY = ("preact", "preact-hooks", "htm", "signals", "signals-core", "socket.io-client")
-_SHARED = ("account", "announce", "cells", "live", "log-in", "page", "typed", "words")
+_SHARED = ("account", "following", "live", "live-state", "log-in", "page", "typed", "words")
 _MODULES = {
-    "find": ("find", "zone"),
-    "venue": ("basket", "choosing", "grid", "hours", "nights", "places", "venue", "zone"),
-    "dashboard": ("acting", "calendar", "dashboard", "desk-feed", "figures", "moving", "roster", "zone"),
-    "bookings": ("acting", "bookings", "moving", "zone"),
+    "find": ("announce", "basket", "cells", "find", "zone"),
+    "venue": ("announce", "basket", "cells", "choosing", "grid", "hours", "keys", "nights", "places", "venue", "zone"),
+    "dashboard": (
+        *("acting", "announce", "basket", "calendar", "cells", "choosing", "dashboard", "desk-feed", "figures", "grid"),
+        *("keys", "moving", "nights", "roster", "zone"),
+    ),
+    "bookings": ("acting", "announce", "basket", "bookings", "cells", "desk-feed", "moving", "zone"),
     "enter": ("enter",),
 }
 # The digits of a currency's minor unit, where there are not two.

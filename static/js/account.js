@@ -27,17 +27,12 @@ const ANSWER_WITHIN = 8_000;
 const tabs = "BroadcastChannel" in globalThis ? new BroadcastChannel("hub.session") : null;
 let token = null;
 let expires = 0;
-const told = new Set();
 
 tabs?.addEventListener("message", ({ data }) => take(data, false));
 
-/** Be told, with the token or null, whenever it changes. */
-export function onToken(listener) {
-  told.add(listener);
-}
-
 /** The access token as it is now, fetched anew when it is about to expire; null for a guest. */
-export async function accessToken() {
+export async function accessToken({ wasRefused = false } = {}) {
+  if (wasRefused) token = null;
   if (token && Date.now() < expires - 20_000) return token;
   if (turn()) await refresh();
   return token;
@@ -96,9 +91,9 @@ async function refresh() {
 function take(answer, tell) {
   token = answer?.access_token ?? null;
   expires = answer ? (answer.until ?? Date.now() + answer.expires_in * 1000) : 0;
-  person.value = answer?.user ?? null;
+  // The same person again is no news to whoever follows them.
+  if (answer?.user.id !== person.peek()?.id || !answer) person.value = answer?.user ?? null;
   if (tell) tabs?.postMessage(answer && { ...answer, until: expires });
-  for (const listener of told) listener(token);
 }
 
 /** keepalive lets an answer's cookie arrive although the visitor has moved on to the next page. */
@@ -138,6 +133,9 @@ export async function ask(method, path, body) {
   const key = method === "POST" ? { "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` } : {};
   for (;;) {
     const bearer = await accessToken();
+    // Nobody writes without an account, so a guest is asked before the hub has to.
+    if (!bearer && method !== "GET" && !(await askToLogIn())) throw new Refusal({ status: 401, detail: "Log in to go on; what you have chosen stays." });
+    if (!bearer && method !== "GET") continue;
     const headers = bearer ? { ...key, Authorization: `Bearer ${bearer}` } : {};
     const response = await send(`/api/v1${path}`, method, body, { headers });
     if (response.status !== 401) return read(response);

@@ -50,7 +50,7 @@ export function Actions({ booking, zone, isDesk }) {
     }
     setBusy(false);
   };
-  const button = (word, onClick, main) => html`<button type="button" class=${`button${main ? " main" : ""}`} disabled=${busy} aria-label=${`${word} ${booking.reference}`} onClick=${onClick}>${word}</button>`;
+  const button = (word, onClick, main) => html`<button type="button" class=${`button ${main ? "main" : "bare"}`} disabled=${busy} aria-label=${`${word} ${booking.reference}`} onClick=${onClick}>${word}</button>`;
   const dialog = (what) => () => (open.value = { what, booking, zone });
   const shown = {
     held: () => [button("Confirm", () => act("POST", `/holds/${booking.id}/confirm`, "confirmed"), true), button("Release", () => act("DELETE", `/holds/${booking.id}`, "released"))],

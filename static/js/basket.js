@@ -23,10 +23,20 @@ const holds = computed(() => bookings.value.filter((booking) => booking.status =
 export const mine = computed(() => bookings.value.filter(isLive).flatMap((booking) => booking.items));
 
 const done = signal(null);
+const watched = new Set();
+const refresh = signal(0);
 
 /** When an item is, in words; items carry the zone of their venue when it is known. */
 export function itemTime(item, zone) {
   return item.kind === "stay" ? dayRange(item.check_in, addDays(item.check_out, -1)) : timeRange(item.starts_at, item.ends_at, zone);
+}
+
+/** An item as it is asked for anew. */
+export function askOf(item) {
+  if (item.kind === "place") return { kind: "place", session_id: item.session_id, quantity: item.quantity };
+  if (item.kind === "slot") return { kind: "slot", room_id: item.room_id, starts_at: item.starts_at, ends_at: item.ends_at, guests: item.guests };
+  const what = item.room_id ? { room_id: item.room_id } : { room_type_id: item.room_type_id, quantity: item.quantity };
+  return { kind: "stay", ...what, check_in: item.check_in, check_out: item.check_out, guests: item.guests };
 }
 
 function itemWords(item) {
@@ -38,7 +48,8 @@ export function Basket({ zone }) {
   const [refusal, setRefusal] = useState(null);
   const [busy, setBusy] = useState(false);
   const held = holds.value;
-  if (!held.length) return html`<${Done} />`;
+  for (const booking of held) watched.add(booking.id);
+  if (!held.length) return done.value ? html`<${Done} />` : html`<${Lapsed} zone=${zone} />`;
 
   const first = held.reduce((one, other) => (Date.parse(one.expires_at) < Date.parse(other.expires_at) ? one : other));
   const until = Date.parse(first.expires_at);
@@ -94,8 +105,28 @@ export function Basket({ zone }) {
   </section>`;
 }
 
+/** A hold that ran out while this page was open: said once, and asked for again with one press. */
+function Lapsed({ zone }) {
+  const [refusal, setRefusal] = useState(null);
+  const lapsed = bookings.value.filter((booking) => watched.has(booking.id) && ["held", "expired"].includes(booking.status));
+  if (!lapsed.length) return null;
+  const items = lapsed.flatMap((booking) => booking.items);
+  const forget = () => {
+    for (const booking of lapsed) watched.delete(booking.id);
+    setRefusal(null);
+    refresh.value += 1;
+  };
+  const again = (asked) => ask("POST", "/holds", { items: asked }).then(forget, setRefusal);
+  const pick = (one) => again(items.map((item, n) => (n === (one.for_item ?? 0) ? one.item : askOf(item))));
+  return html`<section class="basket" role="status" data-refresh=${refresh.value}>
+    <h2>Your hold ran out <button type="button" class="button bare" aria-label="Close" onClick=${forget}>✕</button></h2>
+    <ul>${items.map((item) => html`<li key=${item.id}><span><b>${itemWords(item)}</b><br />${itemTime(item, zone)}</span></li>`)}</ul>
+    <${Refused} refusal=${refusal} onPick=${pick} label=${(one) => `${one.label}, ${money(one.price, one.currency)}`} />
+    <div class="acts"><button type="button" class="button main" onClick=${() => again(items.map(askOf))}>Hold again</button></div>
+  </section>`;
+}
+
 function Done() {
-  if (!done.value) return null;
   const pending = done.value.some((booking) => booking.status === "pending");
   return html`<section class="basket" role="status">
     <h2>${pending ? "Waiting for your payment" : "Booked"} <button type="button" class="button bare" aria-label="Close" onClick=${() => (done.value = null)}>✕</button></h2>

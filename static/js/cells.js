@@ -13,7 +13,7 @@ export function Ring({ until, full }) {
 export function Held({ until, full, zone }) {
   if (!until) return html`<span class="word">held</span>`;
   return html`<span class="word"><${Ring} until=${until} full=${full} />held</span>
-    <small class="word" title=${`may return at ${time(until, zone)}`}>${clock(until - now.value)}<span class="only-read"> left, may return at ${time(until, zone)}</span></small>`;
+    <small class="word" title=${`may return at ${time(until, zone)}`}>${clock(Math.min(until - now.value, full))}<span class="only-read"> left, may return at ${time(until, zone)}</span></small>`;
 }
 
 export function Dots({ free, held, total, yours = 0 }) {

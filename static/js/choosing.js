@@ -7,7 +7,7 @@ import { Refused } from "./cells.js";
 import { choose as runFrom, slotPrice } from "./grid.js";
 import { data, html } from "./page.js";
 import { keep, kept } from "./typed.js";
-import { dayRange, many, money, nightsOf, sums, timeRange } from "./words.js";
+import { dayRange, duration, many, money, nightsOf, sums, timeRange, visitorsTime } from "./words.js";
 import { addDays, daysBetween } from "./zone.js";
 
 const name = `chosen.${data.venue_id}`;
@@ -78,7 +78,7 @@ export function stayWords(item) {
 function Stepper({ label, value, least, most, onChange }) {
   return html`<span class="stepper" role="group" aria-label=${label}>
     <button type="button" class="button" aria-label=${`Fewer ${label}`} disabled=${value <= least} onClick=${() => onChange(value - 1)}>−</button>
-    <output aria-live="polite">${many(value, label.replace(/s$/, ""))}</output>
+    <output>${value}<span class="unit"> ${value === 1 ? label.replace(/s$/, "") : label}</span></output>
     <button type="button" class="button" aria-label=${`More ${label}`} disabled=${value >= most} onClick=${() => onChange(value + 1)}>+</button>
   </span>`;
 }
@@ -99,12 +99,13 @@ function priceOf(one, item) {
 function Line({ one, zone, free }) {
   const { item } = one;
   const when = item.kind === "stay" ? stayWords(item) : timeRange(item.starts_at, item.ends_at, zone);
+  const visitors = item.kind === "slot" && visitorsTime(item.starts_at, zone);
   return html`<div class="row between chosen-line">
-    <p><b>${one.title}</b>, ${when} · <span class="number">${money(one.price, one.currency)}</span></p>
+    <p><b>${one.title}</b>, ${when}${visitors && html` <small class="quiet">${visitors}</small>`} · <span class="number">${money(one.price, one.currency)}</span></p>
     <div class="row">
       ${item.kind === "stay" && one.isPool && html`<${Stepper} label="rooms" value=${item.quantity} least=${1} most=${Math.max(1, Math.min(100, free ?? 100))} onChange=${(quantity) => change(one, { quantity, guests: Math.min(Math.max(item.guests, quantity), quantity * one.capacity) })} />`}
       <${Stepper} label="guests" value=${item.guests} least=${1} most=${one.capacity * (item.quantity ?? 1)} onChange=${(guests) => change(one, { guests })} />
-      <button type="button" class="button bare" aria-label=${`Leave out ${one.title}, ${when}`} onClick=${() => choose(chosen.value.filter((other) => other !== one))}>✕</button>
+      ${chosen.value.length > 1 && html`<button type="button" class="button bare" aria-label=${`Leave out ${one.title}, ${when}`} onClick=${() => choose(chosen.value.filter((other) => other !== one))}>✕</button>`}
     </div>
   </div>`;
 }
@@ -117,8 +118,6 @@ export function Chosen({ venue, kind, isFree, most }) {
   const totals = {};
   for (const one of chosen.value) totals[one.currency] = (totals[one.currency] ?? 0) + one.price;
   const gone = items.filter((one) => !isFree(one));
-  const minutes = Math.round(venue.hold_seconds / 60);
-  const time = minutes ? many(minutes, "minute") : many(venue.hold_seconds, "second");
   const label = (one) => `${one.label}: ${one.item.kind === "stay" ? stayWords(one.item) : one.item.kind === "slot" ? timeRange(one.item.starts_at, one.item.ends_at, venue.timezone) : ""} ${money(one.price, one.currency)}`;
   const pick = (one) => holdChosen(chosen.value.map((other, n) => (n === (one.for_item ?? 0) ? one.item : other.item)));
   return html`<div class="chosen" role="group" aria-label="What you have chosen">
@@ -127,9 +126,9 @@ export function Chosen({ venue, kind, isFree, most }) {
     <${Refused} refusal=${refusal.value} onPick=${pick} label=${label} />
     <div class="row">
       <button type="button" class="button main" disabled=${busy.value || gone.length > 0} onClick=${() => holdChosen(chosen.value.map((one) => one.item))}>
-        ${chosen.value.length > 1 ? `Hold all ${chosen.value.length}, ${sums(totals)}` : "Hold"} for ${time}
+        ${chosen.value.length > 1 ? `Hold all ${chosen.value.length}, ${sums(totals)}` : "Hold"} for ${duration(venue.hold_seconds)}
       </button>
-      <button type="button" class="button" disabled=${last?.aside} onClick=${() => choose(chosen.value.map((one) => ({ ...one, aside: true })))}>Choose another too</button>
+      <button type="button" class="button" disabled=${last?.aside} onClick=${() => choose(chosen.value.map((one) => ({ ...one, aside: true })))}>Add more</button>
       <button type="button" class="button bare" onClick=${() => choose([])}>Clear</button>
     </div>
   </div>`;

@@ -8,7 +8,7 @@ import { itemTime } from "./basket.js";
 import { html, now } from "./page.js";
 import { ago, clock, money } from "./words.js";
 
-const PAGE = 20;
+const PAGE = 8;
 const SEEN_AFTER = 2_000;
 const HEARD = { held: "hold", pending: "booking", confirmed: "booking", cancelled: "cancellation", expired: "expiry", completed: "arrival", no_show: "no-show" };
 
@@ -85,11 +85,11 @@ function Row({ booking, at, venues, isLit }) {
   const zone = venues.get(booking.items[0]?.venue_id)?.timezone ?? "UTC";
   const name = booking.guest_details?.full_name || booking.guest.full_name;
   return html`<li ref=${row} class=${isLit ? "lit" : undefined} data-booking=${booking.id} data-state=${state}>
-    <p class="row between"><b>${isNew && html`<span class="unseen">new</span> `}${name}</b><${State} booking=${booking} /></p>
-    ${booking.items.map((item) => html`<p class="small" key=${item.id}>${item.title}${item.quantity > 1 ? ` × ${item.quantity}` : ""} · <span class="number">${itemTime(item, zone)}</span></p>`)}
-    <p class="row small quiet"><span class="number">${money(booking.price, booking.currency)}</span><span class="number">${booking.reference}</span><time datetime=${booking.updated_at}>${ago(booking.updated_at, now.value)}</time>${booking.notes && html`<span class="notes">“${booking.notes}”</span>`}</p>
-    ${booking.cancel_reason && html`<p class="small quiet">“${booking.cancel_reason}”</p>`}
-    <${Actions} booking=${booking} zone=${zone} isDesk=${true} />
+    <div><p><b>${isNew && html`<span class="unseen">new</span> `}${name}</b></p>
+      ${booking.items.map((item) => html`<p class="small" key=${item.id}>${item.title}${item.quantity > 1 ? ` × ${item.quantity}` : ""} · <span class="number">${itemTime(item, zone)}</span></p>`)}
+      <p class="row small quiet"><span class="number">${money(booking.price, booking.currency)}</span><span class="number">${booking.reference}</span><time datetime=${booking.updated_at}>${ago(booking.updated_at, now.value)}</time>${booking.notes && html`<span class="notes">“${booking.notes}”</span>`}</p>
+      ${booking.cancel_reason && html`<p class="small quiet">“${booking.cancel_reason}”</p>`}</div>
+    <div class="aside"><${State} booking=${booking} /><${Actions} booking=${booking} zone=${zone} isDesk=${true} /></div>
   </li>`;
 }
 

@@ -12,7 +12,7 @@ function Line({ values }) {
   const step = WIDTH / Math.max(1, values.length - 1);
   const points = values.map((value, n) => `${(n * step).toFixed(1)},${(HEIGHT - 2 - (value / most) * (HEIGHT - 4)).toFixed(1)}`);
   const last = points.at(-1).split(",");
-  return html`<svg class="line" viewBox=${`-2 0 ${WIDTH + 4} ${HEIGHT}`} aria-hidden="true"><polyline points=${points.join(" ")} /><circle cx=${last[0]} cy=${last[1]} r="2" /></svg>`;
+  return html`<svg class="line" viewBox=${`0 0 ${WIDTH + 4} ${HEIGHT}`} preserveAspectRatio="xMinYMid" aria-hidden="true"><polyline points=${points.join(" ")} /><circle cx=${last[0]} cy=${last[1]} r="2" /></svg>`;
 }
 
 export function Figures({ dashboard }) {
@@ -28,9 +28,9 @@ export function Figures({ dashboard }) {
   return html`<section class="figures" aria-labelledby="figures-title">
     <h2 id="figures-title" class="only-read">Key figures</h2>
     <dl>${cards.map(([name, value, line, more]) => html`<div class="sheet" key=${name}><dt>${name}</dt><dd><span class="value number">${value}</span><${Line} values=${line} /><small class="quiet">${more}</small></dd></div>`)}</dl>
-    <table class="only-read"><caption>The last 30 days</caption>
+    <div class="only-read"><table><caption>The last 30 days</caption>
       <thead><tr><th>Day</th><th>Bookings</th><th>Cancelled</th><th>Revenue</th><th>Sessions</th></tr></thead>
       <tbody>${past.map((day) => html`<tr key=${day.day}><th>${longDay(day.day)}</th><td>${day.bookings}</td><td>${day.cancelled}</td><td>${sums(day.revenue)}</td><td>${day.sessions}</td></tr>`)}</tbody>
-    </table>
+    </table></div>
   </section>`;
 }

@@ -75,7 +75,7 @@ function lookAgain() {
 
 draw(Found, "found");
 draw(Basket, "basket");
-for (const [venue, version] of Object.entries(data.versions)) followChanges(Number(venue), version, data.epoch, lookAgain);
+followChanges(data.versions, data.epoch, lookAgain);
 
 const form = document.getElementById("filters");
 if (keepTyped(form, "filters") && location.search) forgetTyped("filters");

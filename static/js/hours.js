@@ -8,7 +8,8 @@ import { hourBoard, slotPrice } from "./grid.js";
 import { useGrid } from "./keys.js";
 import { Paging } from "./nights.js";
 import { html, now } from "./page.js";
-import { dateTime, dayName, dayNumber, money, time } from "./words.js";
+import { dateTime, dayName, dayNumber, money, time, visitorsTime } from "./words.js";
+import { instantOf } from "./zone.js";
 
 export function Hours({ snapshot, rooms, room, first, today, onRoom, onTurn, mine }) {
   const { venue } = snapshot;
@@ -40,13 +41,17 @@ export function Hours({ snapshot, rooms, room, first, today, onRoom, onTurn, min
   const isFree = (one) => one.item.room_id !== room.id || cells.filter((cell) => overlaps(one.item, cell)).every((cell) => cell.state === "free");
   const hint = anchor.value?.board === "hours" && anchor.value.isOpen && being() ? `From ${dateTime(anchor.value.cell, zone)}: choose the last hour, or hold this one.` : "Choose the first and the last hour.";
 
+  // The visitor's own clock beside the venue's, where they differ on the first day shown.
+  const differs = visitorsTime(board.lines[0].cells[0]?.from ?? now.value, zone) !== "";
+  const visitors = differs && ((minute) => time(instantOf(board.lines[0].key, minute, zone)));
+
   return html`<div class="board-head"><h2 id="hours-title">By the hour${rooms.length === 1 ? `: ${room.number}` : ""}</h2><${Paging} first=${first} today=${today} table=${table} onTurn=${onTurn} /></div>
     ${rooms.length > 1 && html`<div class="tabs" role="group" aria-label="Rooms">${rooms.map((one) => html`<button type="button" class="button" aria-pressed=${one.id === room.id} onClick=${() => onRoom(one.id)}>${one.number}</button>`)}</div>`}
     <div class="board hours pickable"><table role="grid" aria-labelledby="hours-title" aria-multiselectable="true" ref=${table} ...${keys}>
       <thead role="rowgroup"><tr role="row"><th role="columnheader"><span class="only-read">Time</span></th>
         ${board.lines.map((line) => html`<th role="columnheader" key=${line.key}>${dayName(line.key)}<b>${dayNumber(line.key)}</b></th>`)}</tr></thead>
       <tbody role="rowgroup">${board.rows.map(
-        (minute, row) => html`<tr role="row" key=${minute}><th role="rowheader">${clockOf(minute)}</th>
+        (minute, row) => html`<tr role="row" key=${minute}><th role="rowheader">${clockOf(minute)}${visitors && html`<small>${visitors(minute)}<span class="only-read"> your time</span></small>`}</th>
           ${board.lines.map((line, column) => {
             const cell = line.cells[row];
             const yours = mine.some((item) => overlaps(item, cell));
@@ -55,7 +60,7 @@ export function Hours({ snapshot, rooms, room, first, today, onRoom, onTurn, min
           })}</tr>`,
       )}</tbody>
     </table></div>
-    <p class="hint">${hint}</p>
+    <p class="hint">${hint}${differs && " The small times are yours."}</p>
     <${Chosen} venue=${venue} kind="slot" isFree=${isFree} />`;
 }
 

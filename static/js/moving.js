@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ask } from "./account.js";
 import { say } from "./announce.js";
+import { askOf } from "./basket.js";
 import { Refused } from "./cells.js";
 import { html } from "./page.js";
 import { forgetTyped, keepTyped } from "./typed.js";
@@ -22,15 +23,15 @@ function instant(text, zone) {
   return new Date(instantOf(day, Number(clock.slice(0, 2)) * 60 + Number(clock.slice(3, 5)), zone)).toISOString();
 }
 
-/** The item as it is asked for anew. */
+/** The item as the form asks for it. */
 function asAsk(item, form, zone) {
   const value = (name) => form.elements[`${item.id}.${name}`].value;
-  if (item.kind === "stay") {
-    const what = item.room_id ? { room_id: item.room_id } : { room_type_id: item.room_type_id, quantity: item.quantity };
-    return { kind: "stay", ...what, check_in: value("check_in"), check_out: value("check_out"), guests: item.guests };
-  }
-  if (item.kind === "slot") return { kind: "slot", room_id: item.room_id, starts_at: instant(value("starts_at"), zone), ends_at: instant(value("ends_at"), zone), guests: item.guests };
-  return { kind: "place", session_id: Number(value("session_id")), quantity: Number(value("quantity")) };
+  const moved = {
+    stay: () => ({ check_in: value("check_in"), check_out: value("check_out") }),
+    slot: () => ({ starts_at: instant(value("starts_at"), zone), ends_at: instant(value("ends_at"), zone) }),
+    place: () => ({ session_id: Number(value("session_id")), quantity: Number(value("quantity")) }),
+  }[item.kind]();
+  return { ...askOf(item), ...moved };
 }
 
 export function Moving({ booking, zone, onDone }) {

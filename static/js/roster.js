@@ -20,7 +20,7 @@ function Line({ line, zone }) {
   const when = line.starts_at === line.ends_at ? time(line.starts_at, zone) : `${time(line.starts_at, zone)}–${time(line.ends_at, zone)}`;
   return html`<li data-over=${isOver || undefined}>
     <p class="row between"><b>${line.title}</b><span class="number small">${when}</span></p>
-    <p class="row small"><span class="quiet">${KINDS[line.kind]}</span>
+    <p class="row small">${KINDS[line.kind] && html`<span class="quiet">${KINDS[line.kind]}</span>`}
       ${line.capacity !== null ? html`<${Bar} taken=${line.booked} total=${line.capacity} /><span class="number">${line.booked} of ${line.capacity}</span>` : html`<span class="number">${many(line.booked, line.kind === "slot" ? "guest" : "room")}</span>`}</p>
     ${line.expected.length > 0 &&
     html`<details><summary>${line.expected.length === 1 ? line.expected[0].full_name : many(line.expected.length, "booking")}</summary>

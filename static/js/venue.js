@@ -33,6 +33,9 @@ function chooseRoom(id) {
 const today = () => todayOf(snapshot.value.venue, now.value);
 const from = () => (first.value < today() ? today() : first.value);
 
+/** A venue that was closed for good while somebody looked at it. */
+const gone = () => html`<p class="refusal" role="alert">This venue is no longer offered. <a href="/">Find another.</a></p>`;
+
 const parts = {
   nights: () => typesBy(snapshot.value, "night").length > 0 && html`<${Nights} snapshot=${snapshot.value} first=${from()} today=${today()} onTurn=${turn} mine=${mine.value} />`,
   hours: () => {
@@ -47,7 +50,7 @@ const parts = {
 const stop = snapshot.subscribe((known) => {
   if (!known) return;
   queueMicrotask(() => stop());
-  for (const [id, part] of Object.entries(parts)) draw(part, id);
+  for (const [id, part] of Object.entries(parts)) draw(() => (snapshot.value?.venue ? part() : id === "places" && gone()), id);
 });
 
 draw(() => html`<${Basket} zone=${snapshot.value?.venue.timezone} />`, "basket");

@@ -69,6 +69,12 @@ export function clock(milliseconds) {
 
 export const many = (count, one, more = `${one}s`) => `${number(count)} ${count === 1 ? one : more}`;
 
+/** "10 min", "30 sec". */
+export function duration(seconds) {
+  const [value, unit] = seconds < 60 ? [seconds, "second"] : seconds < 5_400 ? [Math.round(seconds / 60), "minute"] : [Math.round(seconds / 3_600), "hour"];
+  return format(Intl.NumberFormat, { style: "unit", unit, unitDisplay: "short" }).format(value);
+}
+
 export const nightsOf = (count) => many(count, "night");
 
 /** "2 minutes ago", "in 3 days". */
