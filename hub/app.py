@@ -31,7 +31,7 @@ from hub.jobs.progress import Bar
 from hub.live.server import Live
 from hub.services import samples
 from hub.services.samples import SampleLogin
-from hub.settings import Settings
+from hub.settings import Settings, SettingsRefused
 from storage.embedded import embedded_servers
 from storage.migrate import migrate_database
 from storage.pool import Pool, open_pool
@@ -107,17 +107,30 @@ async def serve(settings: Settings) -> None:
     """Serve pages, the HTTP API and live events until cancelled."""
     with _listen(settings) as listening:
         configure_logs(settings)
-        async with servers(settings, join=False) as reached:
-            await _migrate(reached)
-            async with open_hub(reached) as running, asyncio.TaskGroup() as group:
-                logins = await samples.load(running.hub) if settings.sample_data else []
-                # In production the jobs have processes of their own.
-                jobs = runner.keep_time(running.hub) if settings.production else _jobs(running)
-                working = group.create_task(jobs)
-                try:
-                    await _serve_on(listening, running, logins)
-                finally:
-                    working.cancel()
+        async with _ready_hub(settings, join=False) as running, asyncio.TaskGroup() as group:
+            logins = await _load_samples(running.hub)
+            # In production the jobs have processes of their own.
+            jobs = runner.keep_time(running.hub) if settings.production else _jobs(running)
+            working = group.create_task(jobs)
+            try:
+                await _serve_on(listening, running, logins)
+            finally:
+                working.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _ready_hub(settings: Settings, *, join: bool = True) -> AsyncIterator[Running]:
+    """Open a hub on a database of the newest schema."""
+    async with servers(settings, join=join) as reached:
+        await _migrate(reached)
+        async with open_hub(reached) as running:
+            yield running
+
+
+async def _load_samples(hub: Hub) -> Sequence[SampleLogin]:
+    if hub.settings.production and await samples.are_loaded(hub):
+        raise SettingsRefused("This database has the sample accounts, whose passwords are public: take another one.")
+    return await samples.load(hub) if hub.settings.sample_data else ()
 
 
 async def _serve_on(listening: socket.socket, running: Running, logins: Sequence[SampleLogin]) -> None:
@@ -152,11 +165,9 @@ def _people(logins: Sequence[SampleLogin]) -> list[str]:
 async def work(settings: Settings) -> None:
     """Run what time triggers until cancelled: expiry, publishing again, forgetting."""
     configure_logs(settings)
-    async with servers(settings) as reached:
-        await _migrate(reached)
-        async with open_hub(reached) as running:
-            print("The worker runs (Ctrl-C stops it).", flush=True)
-            await _jobs(running)
+    async with _ready_hub(settings) as running:
+        print("The worker runs (Ctrl-C stops it).", flush=True)
+        await _jobs(running)
 
 
 def _jobs(running: Running) -> Coroutine[Any, Any, None]:
@@ -166,23 +177,18 @@ def _jobs(running: Running) -> Coroutine[Any, Any, None]:
 async def seed(settings: Settings, *, live: bool = False, minutes: float | None = None) -> None:
     """Load the sample world, and let its customers live in it for a while if asked."""
     configure_logs(settings)
-    async with servers(settings) as reached:
-        await _migrate(reached)
-        async with open_hub(reached) as running:
-            logins = await samples.load(running.hub)
-            print("\n".join(_people(logins)), flush=True)
-            if live:
-                print("Sample customers hold, book and cancel (Ctrl-C sends them home).", flush=True)
-                await lively.run(running.hub, minutes, partial(print, flush=True))
+    async with _ready_hub(settings) as running:
+        print("\n".join(_people(await samples.load(running.hub))), flush=True)
+        if live:
+            print("Sample customers hold, book and cancel (Ctrl-C sends them home).", flush=True)
+            await lively.run(running.hub, minutes, partial(print, flush=True))
 
 
 async def import_bookings(settings: Settings, kind: str, file: Path, options: argparse.Namespace) -> None:
     """Replay a file of real bookings; what is no booking is told line by line."""
     configure_logs(settings)
-    async with servers(settings) as reached:
-        await _migrate(reached)
-        async with open_hub(reached) as running:
-            report = await importing.run(running.hub, file, options.pool_size, Bar(f"events of {kind}"))
+    async with _ready_hub(settings) as running:
+        report = await importing.run(running.hub, file, options.pool_size, Bar(f"events of {kind}"))
     for line, cause in report.dirty:
         print(f"{file}, line {line}: {cause}", file=sys.stderr)
     print(report.sentence)

@@ -20,8 +20,8 @@ from hub.events import Event
 Schema = dict[str, Any]
 
 PARAMETER = re.compile(r"{(\w+)}")
-# Where the refusals live that are part of the API; tests have refusals of their own.
-_OURS = ("hub", "handlers")
+# Where the refusals live that are part of the API; commands of the terminal and tests have refusals of their own.
+_OURS = ("hub.errors", "handlers.")
 
 
 def sentence(thing: object) -> str:
@@ -34,7 +34,7 @@ def refusals() -> list[type[HubError]]:
 
     def below(kind: type[HubError]) -> Iterator[type[HubError]]:
         for one in kind.__subclasses__():
-            if one.__module__.partition(".")[0] in _OURS:
+            if one.__module__.startswith(_OURS):
                 yield one
             yield from below(one)
 
