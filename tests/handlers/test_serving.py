@@ -1,0 +1,129 @@
+"""The served process: it starts, says where it is, and ends when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import socketio
+from aiohttp import ClientSession
+
+from hub.settings import Settings
+from tests.doors import ListeningHub
+
+SECRET = "Zq7v1mB3xK9wT5rY2nL8pD4sF6gH0jQc"
+
+
+def environment(settings: Settings, tmp_path: Path, **others: str) -> dict[str, str]:
+    assert settings.database_url
+    assert settings.redis_url
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(Path.cwd()),
+        "HUB_DATA": str(tmp_path),
+        "HUB_SECRET": SECRET,
+        "HUB_SAMPLE_DATA": "off",
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        **others,
+    }
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+@contextlib.asynccontextmanager
+async def hub_process(command: str, env: dict[str, str], folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "hub", command, cwd=folder, env=env, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.communicate()
+
+
+async def line_of(process: asyncio.subprocess.Process) -> str:
+    assert process.stdout
+    return (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_hub_with_open_sockets_ends_within_five_seconds(
+    number: signal.Signals, settings: Settings, tmp_path: Path
+) -> None:
+    env = environment(settings, tmp_path, HUB_PORT=str(free_port()))
+    async with hub_process("serve", env, tmp_path) as process:
+        url = "http://127.0.0.1:" + env["HUB_PORT"]
+        assert re.search(r"runs on http://localhost:\d+ ", await line_of(process))
+        clients = [socketio.AsyncClient(reconnection=False) for _ in range(3)]
+        for client in clients:
+            await client.connect(url, transports=["websocket"])
+        async with ClientSession() as session, session.get(f"{url}/health/ready") as response:
+            assert response.status == 200
+            begun = time.monotonic()
+            process.send_signal(number)
+            assert await asyncio.wait_for(process.wait(), 10) == 0
+            assert time.monotonic() - begun < 5
+        assert process.stderr
+        assert (await process.stderr.read()).decode() == ""
+        for client in clients:
+            await client.shutdown()
+
+
+async def test_production_serves_with_a_log_of_json_lines(settings: Settings, tmp_path: Path) -> None:
+    port = str(free_port())
+    url = f"http://127.0.0.1:{port}"
+    env = environment(settings, tmp_path, HUB_ENV="production", HUB_PORT=port, HUB_PUBLIC_URL="https://hub.example.org")
+    async with hub_process("serve", env, tmp_path) as process:
+        assert "https://hub.example.org" in await line_of(process)
+        async with ClientSession() as session, session.get(f"{url}/api/v1/venues") as response:
+            assert response.status == 200
+            assert "max-age" in response.headers["Strict-Transport-Security"]
+            request_id = response.headers["X-Request-Id"]
+        # What is no HTTP is answered and leaves no traceback.
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+        writer.write(b"\x16\x03\x01 nonsense\r\n\r\n")
+        assert b" 400 " in await reader.readline()
+        writer.close()
+        process.terminate()
+        _, logged = await process.communicate()
+    lines = [json.loads(line) for line in logged.decode().splitlines()]
+    assert [line["path"] for line in lines if line.get("request_id") == request_id] == ["/api/v1/venues"]
+    assert "Traceback" not in logged.decode()
+
+
+async def test_production_refuses_a_database_with_sample_accounts(
+    settings: Settings, hub: ListeningHub, tmp_path: Path
+) -> None:
+    env = environment(settings, tmp_path, HUB_ENV="development", HUB_PORT=str(free_port()))
+    async with hub_process("seed", env, tmp_path) as process:
+        assert await asyncio.wait_for(process.wait(), 60) == 0
+    production = env | {"HUB_ENV": "production", "HUB_PUBLIC_URL": "https://hub.example.org"}
+    async with hub_process("serve", production, tmp_path) as process:
+        _, said = await asyncio.wait_for(process.communicate(), 30)
+        assert process.returncode == 1
+        assert "sample accounts" in said.decode()
+        assert "Traceback" not in said.decode()
+
+
+async def test_a_worker_needs_no_web_server_and_ends_when_told(settings: Settings, tmp_path: Path) -> None:
+    async with hub_process("worker", environment(settings, tmp_path), tmp_path) as process:
+        assert "The worker runs" in await line_of(process)
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 5) == 0
