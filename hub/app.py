@@ -28,6 +28,7 @@ from hub.core import Hub
 from hub.jobs import import_bookings as importing
 from hub.jobs import lively, runner
 from hub.jobs.progress import Bar
+from hub.live.listener import redis_options
 from hub.live.server import Live
 from hub.services import samples
 from hub.services.samples import SampleLogin
@@ -72,7 +73,7 @@ async def open_hub(settings: Settings) -> AsyncIterator[Running]:
     async with contextlib.AsyncExitStack() as stack:
         pool = await open_pool(settings.database_url, settings.pool_size)
         stack.push_async_callback(_close, pool)
-        redis = await stack.enter_async_context(Redis.from_url(settings.redis_url))
+        redis = await stack.enter_async_context(Redis.from_url(**redis_options(settings.redis_url)))
         live = await Live.open(settings, pool)
         hub = Hub(settings, pool, live.publisher.publish)
         async with hub.reading() as db:
