@@ -14,7 +14,7 @@ from storage.query import Db, column, many, maybe, one, run
 
 
 class BookingRow(BaseModel):
-    """What a rule must know of a booking; `has_expired` is judged by the database's clock."""
+    """What a rule must know of a booking; `at` is the database's clock, which also judges `has_expired`."""
 
     id: int
     user_id: int
@@ -23,6 +23,7 @@ class BookingRow(BaseModel):
     currency: str
     expires_at: datetime | None
     hold_ends_at: datetime | None
+    at: datetime
     has_expired: bool
     starts_at: datetime
     has_begun: bool
@@ -39,7 +40,7 @@ async def find(db: Db, booking_id: int) -> BookingRow | None:
         BookingRow,
         """
         SELECT b.id, b.user_id, b.booked_by, b.status, b.currency, b.expires_at, b.hold_ends_at,
-               coalesce(b.expires_at <= clock_timestamp(), false) AS has_expired,
+               clock_timestamp() AS at, coalesce(b.expires_at <= clock_timestamp(), false) AS has_expired,
                i.starts_at, i.starts_at <= clock_timestamp() AS has_begun, i.venue_ids,
                b.price, i.by_payment AND b.price > 0 AS needs_payment, i.hold_seconds
         FROM bookings AS b

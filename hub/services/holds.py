@@ -32,7 +32,7 @@ async def renew(hub: Hub, actor: Actor, ask: NameBooking) -> Booking:
             raise WrongState("Only a hold can be renewed.")
         assert held.expires_at is not None
         assert held.hold_ends_at is not None
-        until = min(hub.clock.now() + timedelta(seconds=held.hold_seconds), held.hold_ends_at)
+        until = min(held.at + timedelta(seconds=held.hold_seconds), held.hold_ends_at)
         if until <= held.expires_at:
             raise HoldCapReached()
         await store.wait_until(work.db, held.id, "held", until)
@@ -62,7 +62,7 @@ async def release(hub: Hub, actor: Actor, ask: NameBooking) -> None:
     """Give a hold back; its places are free at once. Giving back what is no longer held changes nothing."""
     async with hub.work(actor) as work:
         held = await access.booking(work.db, actor, ask.booking_id)
-        if held.status in ("cancelled", "expired"):
+        if held.has_expired or held.status in ("cancelled", "expired"):
             return
         if held.status not in ("held", "pending"):
             raise WrongState("This is a booking, no longer a hold; cancel it instead.")
