@@ -89,12 +89,18 @@ def _described(describing: Callable[[], dict[str, Any]]) -> bytes:
     return orjson.dumps(describing())
 
 
+def _document(describing: Callable[[], dict[str, Any]]) -> web.Response:
+    response = web.Response(body=_described(describing), content_type="application/json", charset="utf-8")
+    response.enable_compression()
+    return response
+
+
 async def _openapi(request: web.Request) -> web.Response:
-    return web.Response(body=_described(describe.openapi), content_type="application/json")
+    return _document(describe.openapi)
 
 
 async def _asyncapi(request: web.Request) -> web.Response:
-    return web.Response(body=_described(describe.asyncapi), content_type="application/json")
+    return _document(describe.asyncapi)
 
 
 async def _docs(request: web.Request) -> web.Response:

@@ -24,6 +24,9 @@ and `epoch` when one is missing.
 **Commands.** Emit a command's name with one object that holds all its fields. The acknowledgement is `{ok: true, data}`
 or `{ok: false, error}`, the error being the same problem document as over HTTP. A command that can be repeated takes an
 `idempotency_key` beside its fields.
+
+**About the connection itself.** `login.ended` tells with a problem document that the token is no longer good: private
+rooms are left, and `me.renew` brings a fresh token. `room.closed {room}` tells that a right was taken away.
 """
 ROOMS = {
     "venue": ("venue:{venue_id}", "States and counts of a venue, for everybody; never a person."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -89,10 +90,13 @@ def test_the_examples_fit_their_schemas() -> None:
 def test_the_typescript_types_name_everything() -> None:
     types = describe.files()["hub.d.ts"].decode()
     for name in facts():
-        assert f'"{name}": Envelope<"{name}"' in types
+        assert f'"{name}": Told<"{name}"' in types
     for one in table().values():
         assert not one.over_socket or f'"{one.name}": {{ ask:' in types
-    assert "unknown[]" not in types
+    declared = re.findall(r"^export (?:interface|type) (\w+)", types, re.MULTILINE)
+    assert len(declared) == len(set(declared))
+    used = set(re.findall(r"\b([A-Z]\w+)\b", re.sub(r"/\*\*.*?\*/|\"[^\"]*\"|//.*", "", types)))
+    assert used - set(declared) <= {"Record", "Name", "Data"}
 
 
 async def test_the_hub_serves_the_documents_it_is_described_by(http: Http) -> None:
