@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
@@ -14,13 +15,16 @@ from handlers.documents import canonical, read_ask, read_object, read_query, wri
 from handlers.endpoint import EVERYBODY, TABLE, Endpoint
 from handlers.table import table
 from hub.core import Actor, Hub
-from hub.errors import ChangedMeanwhile, Invalid, NotFound, TooLarge, Unauthenticated, WrongMediaType
+from hub.errors import ChangedMeanwhile, Invalid, Malformed, NotFound, TooLarge, Unauthenticated, WrongMediaType
 from hub.services import accounts
 from hub.work import Repeated
 
 BASE = "/api/v1"
 HUB = web.AppKey("hub", Hub)
 ENDPOINT = web.RequestKey("endpoint", Endpoint)
+
+# A body that drips in must not hold a connection for ever.
+SECONDS_TO_SEND = 15.0
 
 _PARAMETER = re.compile(r"{(\w+)}")
 WITH_BODY = ("POST", "PUT", "PATCH")
@@ -109,7 +113,10 @@ async def _with_body(request: web.Request, named: dict[str, Any]) -> dict[str, A
         # A kilobyte of it may be a gigabyte.
         raise WrongMediaType()
     try:
-        text = await request.read() if request.can_read_body else b""
+        async with asyncio.timeout(SECONDS_TO_SEND):
+            text = await request.read() if request.can_read_body else b""
+    except TimeoutError as error:
+        raise Malformed("The body did not arrive in time.") from error
     except web.HTTPRequestEntityTooLarge as error:
         raise TooLarge() from error
     if not text:

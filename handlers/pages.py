@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -20,6 +20,7 @@ from handlers import describe
 from handlers.assets import send
 from handlers.over_http import HUB
 from hub.errors import NotFound, Unavailable
+from hub.live.server import Live
 from hub.services import health
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -30,6 +31,11 @@ IMPORT_MAP = (STATIC / "importmap.json").read_text(encoding="utf-8").strip()
 IMPORT_MAP_HASH = f"sha256-{base64.b64encode(hashlib.sha256(IMPORT_MAP.encode()).digest()).decode()}"
 
 REDIS = web.AppKey("redis", Redis)
+LIVE = web.AppKey("live", Live)
+
+_SOCKETS = Gauge("hub_sockets", "Sockets connected to this worker.")
+_WAITING = Gauge("hub_placing_waiting", "Baskets that wait for their turn to be placed.")
+_IDLE = Gauge("hub_database_idle", "Database connections of this worker at rest.")
 
 _OWN_FOLDERS = ("css", "js", "api", "img")
 
@@ -81,6 +87,10 @@ async def _redis_answers(request: web.Request) -> bool:
 
 
 async def _metrics(request: web.Request) -> web.Response:
+    hub = request.app[HUB]
+    _SOCKETS.set(sum(1 for _ in request.app[LIVE].connections))
+    _WAITING.set(hub.placing.depth)
+    _IDLE.set(hub.pool.get_idle_size())
     return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

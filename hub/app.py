@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 from handlers.connect import SocketDoors
 from handlers.manners import add_manners, content_policy
 from handlers.over_http import HUB, add_routes
-from handlers.pages import IMPORT_MAP_HASH, REDIS, add_pages
+from handlers.pages import IMPORT_MAP_HASH, LIVE, REDIS, add_pages
 from handlers.site import add_site
 from hub.core import Hub
 from hub.jobs import import_bookings as importing
@@ -95,7 +95,7 @@ def build(running: Running) -> web.Application:
     """Make the web application of a running hub."""
     settings = running.hub.settings
     app = web.Application(client_max_size=LARGEST_BODY)
-    app[HUB], app[REDIS] = running.hub, running.redis
+    app[HUB], app[REDIS], app[LIVE] = running.hub, running.redis, running.live
     add_manners(app, content_policy([IMPORT_MAP_HASH]), over_tls=settings.public_url.startswith("https://"))
     add_routes(app)
     add_pages(app)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from handlers import over_http
 from hub.errors import HubError
 from hub.services import venues
 from tests.doors import AppServer, Http, People
@@ -38,6 +39,19 @@ async def test_figures_name_endpoints_and_never_ids(http: Http, stock: Stock) ->
     figures = (await http.get("//metrics")).text
     assert 'hub_http_requests_total{endpoint="venues.get",method="GET",status="200"}' in figures
     assert "no/such/thing" not in figures
+    assert "hub_sockets 0.0" in figures
+    assert "hub_placing_waiting 0.0" in figures
+
+
+async def test_a_body_that_drips_in_is_not_waited_for(
+    http: Http, app_server: AppServer, stock: Stock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(over_http, "SECONDS_TO_SEND", 0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", app_server.hub.settings.port)
+    head = f"POST /api/v1/holds HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {stock.customer.token}\r\n"
+    writer.write(f"{head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{".encode())
+    assert b" 400 " in await asyncio.wait_for(reader.readline(), 5)
+    writer.close()
 
 
 async def test_what_is_not_there_is_a_problem_document(http: Http) -> None:
