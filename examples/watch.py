@@ -1,0 +1,40 @@
+"""Watch a venue live: python watch.py 1 http://localhost:8000 (pip install python-socketio aiohttp)."""
+
+import asyncio
+import json
+import sys
+
+import socketio
+
+venue, url = int(sys.argv[1]), (sys.argv[2:] or ["http://localhost:8000"])[0]
+hub, known = socketio.AsyncClient(), {}  # known: the version we know, and in which epoch
+
+
+@hub.on("*")
+async def hear(name, event):
+    if event["version"] == known.get("since", -2) + 1:
+        known["since"] = event["version"]
+        print(event["version"], name, json.dumps(event["data"]), flush=True)
+    elif event["version"] > known.get("since", -1):
+        hub.start_background_task(catch_up)  # one is missing: ask for it
+
+
+async def catch_up():
+    """Get a snapshot the first time; with a known version, what happened since, unless that was too long ago."""
+    news = (await hub.call("venues.watch", {"venue_id": venue, **known}))["data"]
+    if news.get("snapshot"):
+        print(news["version"], "snapshot", news["snapshot"]["venue"]["name"], flush=True)
+        known.update(since=news["version"], epoch=news["epoch"])
+    for event in news.get("events") or []:
+        await hear(event["name"], event)
+    if news.get("more"):
+        await catch_up()
+
+
+async def main():
+    hub.on("connect", lambda: hub.start_background_task(catch_up))  # again after every reconnect
+    await hub.connect(url, transports=["websocket"])
+    await hub.wait()
+
+
+asyncio.run(main())
