@@ -86,10 +86,10 @@ function Connection({ socket }) {
     <div class="row between"><h2>What arrives</h2>
       ${socket.heard.length > 0 && html`<button class="button bare" onClick=${socket.forget}>Clear</button>`}</div>
     ${socket.heard.length === 0 && html`<p class="quiet">Nothing yet: connect, and send a watch command.</p>`}
-    <ol class="heard">${socket.heard.map(
+    <ol class="heard" tabindex="0" aria-label="What arrives">${socket.heard.map(
       (one) => html`<li><details>
         <summary><code>${one.name}</code> ${one.envelope?.room} ${one.envelope?.version} <small class="quiet">${one.at.toLocaleTimeString()}</small></summary>
-        <pre>${text(one.envelope)}</pre>
+        <pre tabindex="0">${text(one.envelope)}</pre>
       </details></li>`,
     )}</ol>
   </section>`;
@@ -100,7 +100,7 @@ function Fact({ message }) {
     <summary><code>${message.name}</code> ${message.summary}</summary>
     <${Fields} schema=${message.payload} />
     <h3>Example</h3>
-    <pre>${text(message.examples[0].payload)}</pre>
+    <pre tabindex="0">${text(message.examples[0].payload)}</pre>
   </details>`;
 }
 
@@ -129,7 +129,7 @@ function Command({ document, operation, ask }) {
         <textarea spellcheck=${false} rows="6" value=${payload} onInput=${(event) => setPayload(event.target.value)}></textarea></label>
       <button class="button">Send</button>
     </form>
-    ${answer !== null && html`<h3>Acknowledgement</h3><pre role="status">${answer}</pre>`}
+    ${answer !== null && html`<h3>Acknowledgement</h3><pre role="status" tabindex="0">${answer}</pre>`}
   </details>`;
 }
 

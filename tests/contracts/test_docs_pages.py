@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from handlers.pages import STATIC
 from tests.doors import AppServer
 
 
@@ -42,3 +43,21 @@ async def test_the_live_api_can_be_tried_out_in_the_browser(page: Page) -> None:
     fact = page.locator("#fact-availability\\.changed")
     await fact.locator("summary").click()
     await expect(fact).to_contain_text("version")
+
+
+async def test_the_live_page_can_be_read_by_everybody(browser: Browser, app_server: AppServer) -> None:
+    # The policy forbids the page to run axe, so this one window does without it.
+    context = await browser.new_context(
+        base_url=app_server.url, bypass_csp=True, viewport={"width": 390, "height": 800}
+    )
+    page = await context.new_page()
+    await page.goto("/docs/events")
+    for entry in ("#command-holds\\.place", "#fact-booking\\.held"):
+        await page.locator(entry).locator("summary").click()
+    await page.add_script_tag(path=STATIC / "node_modules" / "axe-core" / "axe.min.js")
+    found = await page.evaluate(
+        "async () => (await axe.run(document)).violations.map((one) => `${one.id}: ${one.help}`)"
+    )
+    assert found == []
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await context.close()
