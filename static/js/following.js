@@ -56,7 +56,8 @@ function follow(key, watch, onChange) {
 
 function take(room, state, count) {
   room.newest = state;
-  if (paused.value && count) {
+  // What one does oneself shows at once, whatever else holds still.
+  if (paused.value && count && room !== rooms.get("me")) {
     behind.value += count;
     waiting.add(room);
     return;

@@ -11,16 +11,9 @@ export function useGrid(table, { rows, columns, onPick, along }) {
   const dragging = useRef(null);
   const dragged = useRef(false);
   const extending = useRef(false);
-  const moved = useRef(false);
 
   const cellAt = (row, column) => table.current?.querySelector(`[data-row="${row}"][data-column="${column}"]`);
   const isShown = (row, column) => Boolean(cellAt(row, column)?.offsetParent);
-
-  useEffect(() => {
-    if (!moved.current) return;
-    moved.current = false;
-    cellAt(at.row, at.column)?.focus();
-  }, [at]);
 
   useEffect(() => {
     const release = () => {
@@ -51,7 +44,8 @@ export function useGrid(table, { rows, columns, onPick, along }) {
     event.preventDefault();
     const to = { row: Math.max(0, Math.min(rows - 1, row + move[0])), column: Math.max(0, Math.min(columns - 1, column + move[1])) };
     while (to.column > 0 && !isShown(to.row, to.column)) to.column -= 1;
-    moved.current = true;
+    // At once, not after the next drawing: the following key may come before it.
+    cellAt(to.row, to.column)?.focus();
     setAt(to);
     const isAlong = along === "row" ? to.row === row : to.column === column;
     if (event.shiftKey && isAlong && (to.row !== row || to.column !== column)) {

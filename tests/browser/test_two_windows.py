@@ -1,0 +1,150 @@
+"""What one does, the other sees at once; and the public sees states and counts, never a person."""
+
+import asyncio
+import time
+from typing import Any
+
+from playwright.async_api import expect
+
+from tests.browser.conftest import Open, Town
+from tests.builders import make_booking, make_hold, place, slot, tomorrow
+from tests.doors import AppServer
+
+
+async def test_a_hold_shows_in_the_other_window_within_a_second_and_a_booking_on_the_dashboard(
+    window: Open, town: Town
+) -> None:
+    ana = await town.people.customer("Ana Reis")
+    hers, public, desk = await window(), await window(), await window()
+    await desk.log_in(town.owner)
+    await desk.open("/dashboard")
+    await hers.log_in(ana)
+    for one in (hers, public):
+        await one.open(f"/venues/{town.hall.id}")
+
+    await hers.cell(9, 1).click()
+    await hers.cell(10, 1).click()
+    await hers.page.click(".chosen .main")
+    pressed = time.monotonic()
+    await expect(public.cell(10, 1)).to_have_attribute("data-state", "held")
+    assert time.monotonic() - pressed < 1
+    await expect(public.cell(9, 1)).to_contain_text("held")
+    first = await public.cell(9, 1).locator("small").inner_text()
+    await expect(public.cell(9, 1).locator("small")).not_to_have_text(first)
+    await expect(hers.cell(9, 1)).to_contain_text("yours")
+    await expect(desk.page.locator(".feed li").first).to_contain_text("Ana Reis")
+    await expect(desk.page.locator(".feed li .state").first).to_contain_text("held")
+
+    await hers.page.click(".basket .main")
+    pressed = time.monotonic()
+    await expect(public.cell(10, 1)).to_have_attribute("data-state", "taken")
+    assert time.monotonic() - pressed < 1
+    row = desk.page.locator(".feed li").first
+    await expect(row.locator(".state")).to_have_text("confirmed")
+    await expect(row).to_contain_text("€100")
+    await expect(hers.page.locator(".basket")).to_contain_text("Booked")
+
+
+async def test_the_public_windows_traffic_holds_no_name_no_e_mail_and_no_note(
+    window: Open, town: Town, app_server: AppServer
+) -> None:
+    ana = await town.people.customer("Ana Reis")
+    public = await window()
+    for path in ("/", f"/venues/{town.hall.id}"):
+        await public.open(path)
+        details = {"full_name": "Rui Secret", "email": "rui@secret.example", "phone": "+351999"}
+        begin = tomorrow(3 if path == "/" else 5)
+        items = (slot(town.room, begin), place(town.session))
+        held = await make_hold(app_server.hub, ana.actor, *items, notes="my knee hurts", guest_details=details)
+        await asyncio.sleep(0.3)
+        await make_booking(app_server.hub, ana.actor, place(town.session), notes="my knee hurts")
+    await expect(public.cell(5, 1)).to_have_attribute("data-state", "held")
+    told = "\n".join(public.traffic)
+    assert "availability.changed" in told
+    assert '"held_until"' in told
+    for secret in ("Ana", ana.email, "Rui", "rui@", "351999", "knee", held.reference):
+        assert secret not in told
+
+
+async def test_find_recounts_by_itself(window: Open, town: Town, app_server: AppServer) -> None:
+    ana = await town.people.customer("Ana Reis")
+    public = await window()
+    await public.open("/")
+    row = public.page.locator(f'[data-key="places:{town.session.id}"]')
+    await expect(row).to_contain_text("10 places left")
+    await make_hold(app_server.hub, ana.actor, place(town.session, 4))
+    await expect(row).to_contain_text("6 places left")
+    await expect(row).to_contain_text("4 held, back by")
+
+
+async def test_whoever_is_too_late_is_told_why_and_offered_the_nearest(window: Open, town: Town) -> None:
+    ana, rui = await town.people.customer("Ana Reis"), await town.people.customer("Rui Reis")
+    fast, late = await window(), await window()
+    for one, person in ((fast, ana), (late, rui)):
+        await one.log_in(person)
+        await one.open(f"/venues/{town.hall.id}")
+        await one.cell(9, 1).click()
+    await late.page.click(".connection")
+    await fast.page.click(".chosen .main")
+    await fast.page.locator(".basket").wait_for()
+    # The late one has stopped the updates, so that nothing warns of what has happened.
+    await late.page.click(".chosen .main")
+    refusal = late.page.locator(".chosen .refusal")
+    await expect(refusal).to_contain_text("Somebody holds this")
+    await refusal.get_by_role("button").first.click()
+    await expect(late.page.locator(".basket")).to_contain_text("Main")
+
+
+async def test_what_was_missed_while_cut_off_is_there_when_it_is_back(
+    window: Open, town: Town, app_server: AppServer
+) -> None:
+    ana = await town.people.customer("Ana Reis")
+    public = await window()
+    await public.open(f"/venues/{town.hall.id}")
+    for connection in app_server.running.live.connections:
+        connection.cut("for a test")
+    await make_booking(app_server.hub, ana.actor, slot(town.room, tomorrow(9)))
+    await expect(public.cell(9, 1)).to_have_attribute("data-state", "taken")
+    await public.alive()
+
+
+async def test_updates_can_be_paused_and_come_together_afterwards(
+    window: Open, town: Town, app_server: AppServer
+) -> None:
+    ana = await town.people.customer("Ana Reis")
+    public = await window()
+    await public.open(f"/venues/{town.hall.id}")
+    mark = public.page.locator(".connection")
+    await mark.click()
+    await make_booking(app_server.hub, ana.actor, slot(town.room, tomorrow(9)))
+    await expect(mark).to_contain_text("paused, 1 new")
+    await expect(public.cell(9, 1)).to_have_attribute("data-state", "free")
+    await mark.click()
+    await expect(public.cell(9, 1)).to_have_attribute("data-state", "taken")
+
+
+async def test_changes_are_said_summed_up_and_not_more_often_than_every_five_seconds(
+    window: Open, town: Town, app_server: AppServer
+) -> None:
+    ana = await town.people.customer("Ana Reis")
+    public = await window()
+    await public.open(f"/venues/{town.hall.id}")
+    await public.page.evaluate(
+        """() => {
+          globalThis.said = [];
+          new MutationObserver(() => said.push([performance.now(), document.getElementById("announce").textContent]))
+            .observe(document.getElementById("announce"), { childList: true, characterData: true, subtree: true });
+        }"""
+    )
+    for hour in range(4):
+        await make_booking(app_server.hub, ana.actor, slot(town.room, tomorrow(hour)))
+        await asyncio.sleep(0.5)
+    said: list[Any] = []
+    deadline = time.monotonic() + 8
+    while time.monotonic() < deadline and len(said) < 2:
+        said = await public.page.evaluate("said")
+        await asyncio.sleep(0.2)
+    assert len(said) == 2
+    assert said[1][0] - said[0][0] >= 4_900
+    assert sum(int(text.split()[0]) for _, text in said) == 4
+    assert said[1][1].endswith("slots taken")
