@@ -108,7 +108,7 @@ async def empty(pool: Pool) -> None:
     async with pool.acquire() as db:
         await db.execute("TRUNCATE bookings, booking_items, claims, events, outbox, live_rooms", timeout=60)
         await db.execute("UPDATE session_places SET taken = 0, held = 0", timeout=60)
-        for statement in ("VACUUM session_places", "VACUUM users", "CHECKPOINT"):
+        for statement in ("VACUUM session_places", "VACUUM users"):
             await db.execute(statement, timeout=60)
 
 

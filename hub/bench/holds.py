@@ -155,7 +155,7 @@ async def _drive(
 ) -> float:
     """Keep so many asks of different people waiting for a while, and answer how many holds a second were placed."""
     await ground.empty(hub.pool)
-    people = cycle(range(1, ground.PEOPLE + 1))
+    people = cycle(random.sample(range(1, ground.PEOPLE + 1), ground.PEOPLE))
     placed = 0
     begun = time.perf_counter()
 
@@ -196,7 +196,7 @@ async def _pgbench(hub: Hub, url: str, script: str, pace: Pace) -> float:
 async def _rush(hub: Hub, measured: Measured) -> None:
     """Let more people than there are places ask at the same moment."""
     await ground.empty(hub.pool)
-    asks = [a_place(user_id, session_id=2) for user_id in range(1, RUSH + 1)]
+    asks = [a_place(user_id, session_id=2) for user_id in random.sample(range(1, ground.PEOPLE + 1), RUSH)]
     begun = time.perf_counter()
     outcomes = await asyncio.gather(*(hub.placing.ask(ask) for ask in asks))
     measured.rush_seconds.append(time.perf_counter() - begun)

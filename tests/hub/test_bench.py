@@ -1,0 +1,58 @@
+"""The bench of holds: it measures what it says, sells no place twice, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from hub.bench import holds, run
+from hub.bench.holds import Measured, Pace
+from hub.errors import HubError
+from hub.settings import Settings
+
+
+async def databases(settings: Settings) -> set[str]:
+    assert settings.database_url
+    server = await asyncpg.connect(settings.database_url)
+    try:
+        rows = await server.fetch("SELECT datname FROM pg_database WHERE datname LIKE 'hub_bench_%'")
+    finally:
+        await server.close()
+    return {row["datname"] for row in rows}
+
+
+async def test_one_short_round_measures_everything_and_sells_every_place_once(settings: Settings) -> None:
+    async with holds.open_ground(settings) as (hub, url):
+        measured = await holds.measure(hub, url, Pace(rounds=1, seconds=0.5, seconds_of_warming=1))
+    assert measured.rush_sold == [10_000]
+    assert measured.rush_refused == [2_000]
+    for rates in (measured.slots_pgbench, measured.slots_single, measured.slots_batched, measured.hot_pgbench):
+        assert rates[0] > 0
+    assert measured.hot_batched[0] > measured.hot_pgbench[0]
+    assert "10,000 sold, 2,000 refused" in holds.report(measured)
+    assert await databases(settings) == set()
+
+
+def test_ratios_are_compared_round_by_round() -> None:
+    # the machine ran at half its speed in the second round, which changes no ratio
+    measured = Measured(
+        [100, 50, 100], [80, 40, 80], [200, 100, 200], [10, 5, 10], [200, 100, 200], [1.0], [10_000], [2_000]
+    )
+    shown = holds.report(measured).splitlines()
+    assert [line.split()[-1] for line in shown[2:4]] == ["met", "met"]
+    assert shown[5].split()[-3:] == ["20.00", "20.00", "met"]
+    assert holds.ratio_of([70, 20], [100, 50]) == pytest.approx(0.55)
+
+
+async def test_there_is_no_other_measurement_yet(settings: Settings) -> None:
+    with pytest.raises(HubError, match="no such measurement"):
+        await run(settings, "live")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_the_goals_are_met(settings: Settings) -> None:
+    async with holds.open_ground(settings) as (hub, url):
+        measured = await holds.measure(hub, url, Pace())
+    report = holds.report(measured)
+    assert "missed" not in report, report
