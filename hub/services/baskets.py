@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hub.core import Hub
-from hub.errors import MixedCurrencies, NotOffered
+from hub.errors import Invalid, MixedCurrencies, NotOffered
 from hub.models.bookings import AskItem, AskPlace, AskSlot, AskStay
 from hub.models.venues import Venue
 from hub.services import catalogue, judging, offers, pricing, zones
@@ -92,7 +92,7 @@ async def made(
 async def _judged(
     hub: Hub, places: Sequence[tuple[int, AskItem]], by_staff: bool, asked: Sequence[AskItem] = ()
 ) -> Basket:
-    lines = [await line(hub, item) for _, item in places]
+    lines = [await _line_at(hub, place, item) for place, item in places]
     refused = [
         (place, reason)
         for (place, _), one in zip(places, lines, strict=True)
@@ -118,6 +118,28 @@ async def _judged(
         [place for place, _ in places],
         [bool(asked) and item != asked[place] for place, item in places],
     )
+
+
+async def _line_at(hub: Hub, place: int, item: AskItem) -> Line:
+    try:
+        return await line(hub, item)
+    except Invalid as invalid:
+        errors = [{**one, "field": f"items.{place}.{one['field']}"} for one in invalid.details["errors"]]
+        raise Invalid(errors=errors) from None
+
+
+async def venue_ids(hub: Hub, items: Sequence[AskItem]) -> list[int]:
+    """Name the venues that items are at."""
+    found = set()
+    for item in items:
+        if isinstance(item, AskPlace):
+            found.add((await catalogue.session(hub, item.session_id)).venue.id)
+        elif item.room_id is not None:
+            found.add((await catalogue.room(hub, item.room_id)).venue.id)
+        else:
+            assert item.room_type_id is not None
+            found.add((await catalogue.room_type(hub, item.room_type_id)).venue.id)
+    return sorted(found)
 
 
 class NoRoomLeft(Exception):
@@ -146,7 +168,7 @@ async def _with_rooms_chosen(
             free = await availability.free_rooms(db, item.room_type_id, begin, end, moving_booking_id)
         taken = {
             other.room_id
-            for _, other in chosen
+            for other in [*items, *(other for _, other in chosen)]
             if isinstance(other, AskStay) and other.check_in < item.check_out and item.check_in < other.check_out
         }
         free = [room_id for room_id in free if room_id not in taken]
@@ -216,8 +238,8 @@ async def _stay(hub: Hub, item: AskStay) -> Line:
 async def _slot(hub: Hub, item: AskSlot) -> Line:
     offer = await catalogue.room(hub, item.room_id)
     venue, room_type = offer.venue, offer.room_type
-    begin = zones.localise(item.starts_at, venue.timezone).astimezone(UTC)
-    end = zones.localise(item.ends_at, venue.timezone).astimezone(UTC)
+    begin = zones.localise(item.starts_at, venue.timezone, "starts_at").astimezone(UTC)
+    end = zones.localise(item.ends_at, venue.timezone, "ends_at").astimezone(UTC)
     reasons = judging.judge_slot(venue, room_type, offer.room, begin, end, item.guests, hub.clock.now())
     busy_from, busy_until = judging.buffered(venue, begin, end)
     fields = {

@@ -8,12 +8,12 @@ from typing import Any
 import orjson
 
 from hub.core import Actor, Hub
-from hub.errors import HubError, InFlight, KeyReused, NotAvailable, TooManyHolds, Unavailable
+from hub.errors import HubError, InFlight, Invalid, KeyReused, NotAvailable, TooManyHolds, Unavailable
 from hub.models.bookings import AskItem, Booking, PlaceHold
 from hub.services import access, alternatives, baskets, catalogue
 from hub.services.baskets import Basket, NoRoomLeft
 from hub.work import Repeated, judge_repeat
-from storage import repeats
+from storage import repeats, users
 from storage.placing import AskBooking, Outcome
 
 # How often a basket is judged anew when the inventory moved, or a room chosen for it went to somebody faster;
@@ -33,7 +33,7 @@ async def place(hub: Hub, actor: Actor, ask: PlaceHold, *, at_once: bool) -> Boo
     user_id = ask.user_id or asker
     assert user_id is not None
     await refuse_repeated(hub, actor)
-    by_staff = ask.user_id is not None and await _works_at_all(hub, actor, ask.items)
+    by_staff = ask.user_id is not None and await _acts_for(hub, actor, ask.user_id, ask.items)
     outcome, basket = None, None
     for attempt in range(TRIES):
         basket = await made(hub, ask.items, by_staff=by_staff, at_random=attempt > 0)
@@ -87,12 +87,13 @@ def lost_a_choice(basket: Basket, said: Sequence[dict[str, Any]]) -> bool:
     return all(basket.chosen[one["item"]] for one in said)
 
 
-async def _works_at_all(hub: Hub, actor: Actor, items: Sequence[AskItem]) -> bool:
-    lines = [await baskets.line(hub, item) for item in items]
+async def _acts_for(hub: Hub, actor: Actor, user_id: int, items: Sequence[AskItem]) -> bool:
+    venue_ids = await baskets.venue_ids(hub, items)
     async with hub.reading() as db:
-        venue_ids = sorted({line.venue.id for line in lines})
         if not await access.works_at_all(db, actor, venue_ids):
             raise access.not_staff()
+        if not actor.is_hub and await users.find(db, user_id) is None:
+            raise Invalid.field("user_id", "is nobody who has an account")
     return True
 
 
