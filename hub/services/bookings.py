@@ -129,12 +129,10 @@ async def cancel_for_session(work: Work, session_id: int, reason: str) -> int:
 async def reschedule(hub: Hub, actor: Actor, ask: RescheduleBooking) -> Booking:
     """Move a booking to a new basket, priced anew, in one step: it has the new places or keeps the old ones."""
     await placing.refuse_repeated(hub, actor)
-    async with hub.reading() as db:
-        found = await store.find(db, ask.booking_id)
-        by_staff = found is not None and await access.works_at_all(db, actor, found.venue_ids)
+    by_staff = await _moves_as_staff(hub, actor, ask)
     for attempt in range(placing.TRIES):
         basket = await placing.made(
-            hub, ask.items, by_staff=by_staff, at_random=attempt > 0, moving_booking_id=ask.booking_id
+            hub, actor, ask.items, by_staff=by_staff, at_random=attempt > 0, moving_booking_id=ask.booking_id
         )
         try:
             return await _move(hub, actor, ask, basket, by_staff)
@@ -145,6 +143,20 @@ async def reschedule(hub: Hub, actor: Actor, ask: RescheduleBooking) -> Booking:
                 # alternatives are sought only after the locks are gone
                 raise await placing.unavailable(hub, ask.items, placing.as_asked(basket, refused.said)) from None
     raise Unavailable()
+
+
+async def _moves_as_staff(hub: Hub, actor: Actor, ask: RescheduleBooking) -> bool:
+    """Tell whether the actor works both where the booking is and where it is to go; a guest's own needs neither."""
+    new_venue_ids = await baskets.venue_ids(hub, ask.items)
+    async with hub.reading() as db:
+        found = await store.find(db, ask.booking_id)
+        if found is None or not await access.works_at_all(db, actor, found.venue_ids):
+            return False
+        if await access.works_at_all(db, actor, new_venue_ids):
+            return True
+    if actor.user_id != found.user_id:
+        raise access.not_staff()
+    return False
 
 
 async def _move(hub: Hub, actor: Actor, ask: RescheduleBooking, basket: Basket, by_staff: bool) -> Booking:

@@ -36,7 +36,7 @@ async def place(hub: Hub, actor: Actor, ask: PlaceHold, *, at_once: bool) -> Boo
     by_staff = ask.user_id is not None and await _acts_for(hub, actor, ask.user_id, ask.items)
     outcome, basket = None, None
     for attempt in range(TRIES):
-        basket = await made(hub, ask.items, by_staff=by_staff, at_random=attempt > 0)
+        basket = await made(hub, actor, ask.items, by_staff=by_staff, at_random=attempt > 0)
         outcome = await hub.placing.ask(_asked(hub, actor, ask, basket, user_id, at_once, by_staff))
         if outcome.kind == "placed":
             assert outcome.document is not None
@@ -52,6 +52,7 @@ async def place(hub: Hub, actor: Actor, ask: PlaceHold, *, at_once: bool) -> Boo
 
 async def made(
     hub: Hub,
+    actor: Actor,
     items: Sequence[AskItem],
     *,
     by_staff: bool,
@@ -67,6 +68,8 @@ async def made(
         except (HubError, NoRoomLeft) as refused:
             if await catalogue.forget_outdated(hub, items):
                 continue
+            # It may stand in its own way: the same request, carried out elsewhere a moment ago.
+            await refuse_repeated(hub, actor)
             if isinstance(refused, NoRoomLeft):
                 raise await unavailable(hub, items, refused.said) from None
             raise

@@ -25,15 +25,24 @@ CREATE TYPE item_ask AS (
 
 -- Which asks repeat one already answered, or one being answered elsewhere at this moment.
 CREATE FUNCTION repeated_asks(booked booking_ask[]) RETURNS TABLE (ask integer, outcome text, document text)
-LANGUAGE sql AS $$
-    SELECT b.ask, CASE WHEN b.alone THEN 'repeated' ELSE 'in_flight' END,
-           CASE WHEN b.alone THEN json_build_object('hash', encode(r.body_hash, 'hex'), 'status', r.status,
-                                                    'answer', r.answer)::text END
-    FROM (SELECT k.ask, k.booked_by, k.repeat_route, k.repeat_key, pg_try_advisory_xact_lock(hashtextextended(
-                     k.booked_by || ' ' || k.repeat_route || ' ' || k.repeat_key, 0)) AS alone
-          FROM unnest(booked) AS k WHERE k.repeat_key IS NOT NULL OFFSET 0) AS b
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    alone integer[];
+BEGIN
+    alone := ARRAY(
+        SELECT b.ask FROM unnest(booked) AS b
+        WHERE b.repeat_key IS NOT NULL AND pg_try_advisory_xact_lock(
+            hashtextextended(b.booked_by || ' ' || b.repeat_route || ' ' || b.repeat_key, 0)));
+    -- looked up by a statement of its own, which sees what was committed just before the lock came free
+    RETURN QUERY
+    SELECT b.ask, CASE WHEN b.ask = ANY (alone) THEN 'repeated' ELSE 'in_flight' END,
+           CASE WHEN b.ask = ANY (alone) THEN json_build_object(
+               'hash', encode(r.body_hash, 'hex'), 'status', r.status, 'answer', r.answer)::text END
+    FROM unnest(booked) AS b
     LEFT JOIN repeat_keys AS r ON r.user_id = b.booked_by AND r.route = b.repeat_route AND r.key = b.repeat_key
-    WHERE NOT b.alone OR r.key IS NOT NULL
+    WHERE b.repeat_key IS NOT NULL AND (NOT b.ask = ANY (alone) OR r.key IS NOT NULL);
+END
 $$;
 
 -- Which asks would give a person more live holds than allowed. Locks the persons, so that two workers count in turn.
