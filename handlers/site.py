@@ -32,13 +32,26 @@ from storage.replay import position
 _LIBRARY = ("preact", "preact-hooks", "htm", "signals", "signals-core", "socket.io-client")
 _SHARED = ("account", "following", "live", "live-state", "log-in", "page", "typed", "words")
 _MODULES = {
-    "find": ("announce", "basket", "cells", "find", "zone"),
-    "venue": ("announce", "basket", "cells", "choosing", "grid", "hours", "keys", "nights", "places", "venue", "zone"),
+    "find": ("announce", "basket", "cells", "find", "venues", "zone"),
+    "venue": (
+        "announce",
+        "basket",
+        "cells",
+        "choosing",
+        "grid",
+        "hours",
+        "keys",
+        "nights",
+        "places",
+        "venue",
+        "venues",
+        "zone",
+    ),
     "dashboard": (
         *("acting", "announce", "basket", "calendar", "cells", "choosing", "dashboard", "desk-feed", "figures", "grid"),
-        *("keys", "moving", "nights", "roster", "zone"),
+        *("keys", "moving", "nights", "roster", "venues", "zone"),
     ),
-    "bookings": ("acting", "announce", "basket", "bookings", "cells", "desk-feed", "moving", "zone"),
+    "bookings": ("acting", "announce", "basket", "bookings", "cells", "desk-feed", "moving", "venues", "zone"),
     "enter": ("enter",),
 }
 # The digits of a currency's minor unit, where there are not two.
@@ -146,8 +159,7 @@ async def _venue(request: web.Request) -> web.Response:
     now = round(hub.clock.now().timestamp() * 1000)
     venue = snapshot["venue"]
     today = boards.local_day(now, venue["timezone"])
-    wanted = request.query.get("check_in", "")
-    first = wanted if _is_day(wanted) and wanted >= today else today
+    first = _first_day(request.query.get("check_in", ""), today, venue["advance_days"])
     hour_rooms = boards.rooms_of(snapshot, boards.types_by(snapshot, "hour"))
     room_id = request.query.get("room", "")
     room = next((one for one in hour_rooms if str(one["id"]) == room_id), hour_rooms[0] if hour_rooms else None)
@@ -166,11 +178,13 @@ async def _venue(request: web.Request) -> web.Response:
     )
 
 
-def _is_day(text: str) -> bool:
+def _first_day(wanted: str, today: str, advance_days: int) -> str:
+    """Begin the boards with the day asked for, where it can be booked at all; else today."""
     try:
-        return date.fromisoformat(text).isoformat() == text
+        date.fromisoformat(wanted)
     except ValueError:
-        return False
+        return today
+    return wanted if today <= wanted <= boards.add_days(today, advance_days) else today
 
 
 async def _dashboard(request: web.Request) -> web.Response:

@@ -12,7 +12,8 @@ from hub.models.sessions import SessionKind
 from hub.models.venues import VenueKind
 
 Filter = Literal["price", "kind", "guests", "dates", "place"]
-FoundKind = VenueKind | SessionKind
+# One flat list, so that a wrong kind is refused in one sentence.
+FoundKind = Literal["hotel", "hall", "studio", "session", "retreat", "tour", "event"]
 Hundredths = Field(
     default=None,
     ge=0,

@@ -49,9 +49,9 @@ function speak() {
 
 /**
  * Which of these things have just changed: marks is a Map of key to what is drawn. The first drawing lights nothing,
- * and neither does turning to other days.
+ * and neither does turning to other days; `withNew` lights what has just come too.
  */
-export function useLit(marks, view, onChange) {
+export function useLit(marks, view, onChange, withNew = false) {
   const before = useRef(null);
   const off = useRef(null);
   const [lit, setLit] = useState(new Set());
@@ -59,7 +59,7 @@ export function useLit(marks, view, onChange) {
     const last = before.current;
     before.current = { view, marks };
     if (!last || last.view !== view) return;
-    const changed = [...marks].filter(([key, mark]) => last.marks.has(key) && last.marks.get(key) !== mark).map(([key]) => key);
+    const changed = [...marks].filter(([key, mark]) => (last.marks.has(key) ? last.marks.get(key) !== mark : withNew)).map(([key]) => key);
     if (!changed.length) return;
     for (const key of changed) onChange?.(key, last.marks.get(key), marks.get(key));
     setLit(new Set(changed));

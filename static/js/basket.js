@@ -7,6 +7,7 @@ import { say } from "./announce.js";
 import { Refused, Ring } from "./cells.js";
 import { followMe } from "./following.js";
 import { html, now } from "./page.js";
+import { zoneOf } from "./venues.js";
 import { clock, dayRange, many, money, sums, timeRange } from "./words.js";
 import { addDays } from "./zone.js";
 
@@ -26,7 +27,7 @@ const done = signal(null);
 const watched = new Set();
 const refresh = signal(0);
 
-/** When an item is, in words; items carry the zone of their venue when it is known. */
+/** When an item is, in words, on its venue's clock. */
 export function itemTime(item, zone) {
   return item.kind === "stay" ? dayRange(item.check_in, addDays(item.check_out, -1)) : timeRange(item.starts_at, item.ends_at, zone);
 }
@@ -44,12 +45,12 @@ function itemWords(item) {
   return `${item.title}${count}`;
 }
 
-export function Basket({ zone }) {
+export function Basket() {
   const [refusal, setRefusal] = useState(null);
   const [busy, setBusy] = useState(false);
   const held = holds.value;
   for (const booking of held) watched.add(booking.id);
-  if (!held.length) return done.value ? html`<${Done} />` : html`<${Lapsed} zone=${zone} />`;
+  if (!held.length) return done.value ? html`<${Done} />` : html`<${Lapsed} />`;
 
   const first = held.reduce((one, other) => (Date.parse(one.expires_at) < Date.parse(other.expires_at) ? one : other));
   const until = Date.parse(first.expires_at);
@@ -90,7 +91,7 @@ export function Basket({ zone }) {
     <ul>
       ${held.flatMap((booking) =>
         booking.items.map(
-          (item) => html`<li key=${item.id}><span><b>${itemWords(item)}</b><br />${itemTime(item, zone)}</span><span class="number">${money(item.price, item.currency)}</span>
+          (item) => html`<li key=${item.id}><span><b>${itemWords(item)}</b><br />${itemTime(item, zoneOf(item.venue_id))}</span><span class="number">${money(item.price, item.currency)}</span>
             <button type="button" class="button bare" aria-label=${`Release ${itemWords(item)}`} onClick=${() => release(booking, item)}>✕</button></li>`,
         ),
       )}
@@ -106,7 +107,7 @@ export function Basket({ zone }) {
 }
 
 /** A hold that ran out while this page was open: said once, and asked for again with one press. */
-function Lapsed({ zone }) {
+function Lapsed() {
   const [refusal, setRefusal] = useState(null);
   const lapsed = bookings.value.filter((booking) => watched.has(booking.id) && ["held", "expired"].includes(booking.status));
   if (!lapsed.length) return null;
@@ -120,7 +121,7 @@ function Lapsed({ zone }) {
   const pick = (one) => again(items.map((item, n) => (n === (one.for_item ?? 0) ? one.item : askOf(item))));
   return html`<section class="basket" role="status" data-refresh=${refresh.value}>
     <h2>Your hold ran out <button type="button" class="button bare" aria-label="Close" onClick=${forget}>✕</button></h2>
-    <ul>${items.map((item) => html`<li key=${item.id}><span><b>${itemWords(item)}</b><br />${itemTime(item, zone)}</span></li>`)}</ul>
+    <ul>${items.map((item) => html`<li key=${item.id}><span><b>${itemWords(item)}</b><br />${itemTime(item, zoneOf(item.venue_id))}</span></li>`)}</ul>
     <${Refused} refusal=${refusal} onPick=${pick} label=${(one) => `${one.label}, ${money(one.price, one.currency)}`} />
     <div class="acts"><button type="button" class="button main" onClick=${() => again(items.map(askOf))}>Hold again</button></div>
   </section>`;

@@ -1,25 +1,13 @@
 /** My bookings: the next one first, with its ticket. */
 
-import { signal } from "@preact/signals";
 import { Actions, Dialogs, stateOf } from "./acting.js";
-import { ask, person } from "./account.js";
+import { person } from "./account.js";
 import { useLit } from "./announce.js";
 import { bookings, itemTime } from "./basket.js";
 import { State } from "./desk-feed.js";
 import { draw, html, now } from "./page.js";
+import { venueOf, zoneOf } from "./venues.js";
 import { many, money, visitorsTime } from "./words.js";
-
-const venues = signal({});
-const asked = new Set();
-
-/** Learn a venue's name and zone once. */
-function venueOf(id) {
-  if (!asked.has(id)) {
-    asked.add(id);
-    ask("GET", `/venues/${id}`).then((venue) => (venues.value = { ...venues.peek(), [id]: venue }), () => {});
-  }
-  return venues.value[id];
-}
 
 const begins = (booking) => Math.min(...booking.items.map((item) => Date.parse(item.starts_at)));
 const ends = (booking) => Math.max(...booking.items.map((item) => Date.parse(item.ends_at)));
@@ -45,14 +33,14 @@ function Section({ title, rows, marks }) {
 }
 
 function Ticket({ booking, isNext, isLit }) {
-  const zone = venueOf(booking.items[0].venue_id)?.timezone ?? "UTC";
+  const zone = zoneOf(booking.items[0].venue_id);
   return html`<li class=${`sheet ticket${isNext ? " next" : ""}${isLit ? " lit" : ""}`} data-booking=${booking.id}>
     <div class="stub"><span class="small quiet">Reference</span><b class="reference number">${booking.reference}</b><${State} booking=${booking} /></div>
     <div>${booking.items.map((item) => {
         const venue = venueOf(item.venue_id);
         const visitors = item.kind === "stay" || !venue ? "" : visitorsTime(item.starts_at, venue.timezone);
         return html`<div key=${item.id} class="item"><h3>${item.title}</h3>
-          <p><span class="number">${itemTime(item, venue?.timezone ?? "UTC")}</span>${item.kind === "place" ? `, ${many(item.quantity, "place")}` : item.quantity > 1 ? `, ${many(item.quantity, "room")}` : ""}${visitors && html` <span class="quiet small">${visitors}</span>`}</p>
+          <p><span class="number">${itemTime(item, zoneOf(item.venue_id))}</span>${item.kind === "place" ? `, ${many(item.quantity, "place")}` : item.quantity > 1 ? `, ${many(item.quantity, "room")}` : ""}${visitors && html` <span class="quiet small">${visitors}</span>`}</p>
           ${venue && html`<p class="small"><a href=${`/venues/${venue.id}`}>${venue.name}</a>${venue.address || venue.city ? ` · ${[venue.address, venue.city].filter(Boolean).join(", ")}` : ""}</p>`}</div>`;
       })}
       <p class="number"><b>${money(booking.price, booking.currency)}</b></p>

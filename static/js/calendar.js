@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { STATES, stateOf } from "./acting.js";
 import { itemTime } from "./basket.js";
+import { Legend } from "./cells.js";
 import { followVenue } from "./following.js";
 import { roomsOf, sessionRows, today as todayOf, typesBy } from "./grid.js";
 import { Paging } from "./nights.js";
@@ -12,6 +13,8 @@ import { dayName, dayNumber, money, time } from "./words.js";
 import { addDays, localAt } from "./zone.js";
 
 const DAYS = 7;
+// A cell lists so many guests; the table lists them all.
+const MOST = 6;
 const SHOWN = new Set(["held", "pending", "confirmed", "completed", "no_show"]);
 const first = signal(null);
 const view = signal(localStorage.getItem("hub.calendar") ?? "calendar");
@@ -37,6 +40,7 @@ export function Calendar({ venue, venues, bookings, onVenue }) {
       ${view.value === "calendar" && known && html`<${Paging} first=${from} today=${today} table=${table} onTurn=${(day) => (first.value = day)} />`}
     </div>
     ${venues.length > 1 && html`<div class="tabs" role="group" aria-label="Venues">${venues.map((one) => html`<button type="button" class="button" key=${one.id} aria-pressed=${one.id === venue.id} onClick=${() => onVenue(one.id)}>${one.name}</button>`)}</div>`}
+    <${Legend} only=${["held", "taken"]} />
     ${view.value === "table" ? html`<${List} entries=${entries} venue=${venue} />` : known ? html`<${Week} snapshot=${known} entries=${entries} from=${from} table=${table} />` : html`<p class="quiet">The calendar is on its way.</p>`}
   </section>`;
 }
@@ -65,7 +69,7 @@ function Week({ snapshot, entries, from, table }) {
     <tbody>
       ${lines.map((line) => {
         const own = entries.filter(line.of);
-        return html`<tr key=${line.key}><th scope="row">${line.name}</th>${days.map((day) => html`<td key=${day}>${own.filter(({ item }) => touches(item, day, venue.timezone)).map((entry) => html`<${Chip} key=${entry.item.id} ...${entry} zone=${venue.timezone} day=${day} />`)}</td>`)}</tr>`;
+        return html`<tr key=${line.key}><th scope="row">${line.name}</th>${days.map((day) => html`<${Day} key=${day} entries=${own.filter(({ item }) => touches(item, day, venue.timezone))} zone=${venue.timezone} day=${day} />`)}</tr>`;
       })}
       ${sessions.length > 0 &&
       html`<tr><th scope="row">Sessions</th>${days.map((day) => html`<td key=${day}>${sessions
@@ -73,6 +77,11 @@ function Week({ snapshot, entries, from, table }) {
         .map(({ session, total, free, held }) => html`<span class="chip" data-state="session" key=${session.id}><span class="number">${time(session.starts_at, venue.timezone)}</span> ${session.title} <b class="number">${total - free - held} of ${total}</b></span>`)}</td>`)}</tr>`}
     </tbody>
   </table></div>`;
+}
+
+function Day({ entries, zone, day }) {
+  const more = entries.length - MOST;
+  return html`<td>${entries.slice(0, MOST).map((entry) => html`<${Chip} key=${entry.item.id} ...${entry} zone=${zone} day=${day} />`)}${more > 0 && html`<span class="chip number">and ${more} more</span>`}</td>`;
 }
 
 function Chip({ booking, item, zone, day }) {

@@ -3,6 +3,13 @@
 import { html, now } from "./page.js";
 import { clock, many, time } from "./words.js";
 
+const MEANINGS = { free: "free, with its price or count", held: "held, may return", taken: "taken", yours: "yours" };
+
+/** What the shapes mean; the server draws the same. */
+export function Legend({ only = Object.keys(MEANINGS) }) {
+  return html`<ul class="legend" aria-label="What the cells mean">${only.map((state) => html`<li key=${state}><span class="cell mark" data-state=${state} aria-hidden="true">${state === "yours" && html`<span class="tick">✓</span>`}</span>${MEANINGS[state]}</li>`)}</ul>`;
+}
+
 /** A thin ring that runs down with a hold's clock. */
 export function Ring({ until, full }) {
   const left = Math.max(0, Math.min(1, (until - now.value) / full));

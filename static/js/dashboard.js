@@ -69,7 +69,7 @@ function Desk() {
       ${all.value.length > 1 && html`<label class="field"><span>Venue</span><select onChange=${(event) => choose(Number(event.target.value) || null)}><option value="" selected=${only.value === null}>All ${all.value.length} venues</option>${all.value.map((venue) => html`<option value=${venue.id} selected=${venue.id === only.value}>${venue.name}</option>`)}</select></label>`}</div>
     ${refusal.value && html`<p class="refusal" role="alert">${refusal.value.message}</p>`}
     <div class="desk"><${Figures} dashboard=${dashboard.value} />
-      <${Feed} bookings=${bookings.value} venues=${venues} />
+      <${Feed} bookings=${bookings.value} isLoaded=${desks.value.every((venue) => followDesk(venue.id).value)} venues=${venues} />
       <${Roster} dashboard=${dashboard.value} venues=${venues} />
       ${shown && html`<${Calendar} venue=${shown} venues=${desks.value} bookings=${bookings.value} onVenue=${(id) => (calendarOf.value = id)} />`}</div>
     <${Dialogs} />`;

@@ -25,22 +25,17 @@ function placeOf(booking) {
   return places.get(booking.id);
 }
 
-export function Feed({ bookings, venues }) {
+export function Feed({ bookings, isLoaded, venues }) {
   const [shown, setShown] = useState(PAGE);
   const rows = bookings.map((booking) => ({ booking, at: placeOf(booking) })).sort((a, b) => b.at - a.at || b.booking.id - a.booking.id);
   const marks = new Map(rows.map(({ booking }) => [booking.id, stateOf(booking) + booking.updated_at]));
-  const known = useRef(null);
-  const lit = useLit(marks, "feed", () => {});
+  const heard = (id, before) => {
+    const row = rows.find(({ booking }) => booking.id === id);
+    if (!acted.has(id)) announce(HEARD[stateOf(row.booking)], before ? "changed" : "new");
+  };
+  const lit = useLit(marks, isLoaded, heard, true);
   const unseen = rows.filter((row) => row.at > seen.value && !acted.has(row.booking.id)).length;
 
-  useEffect(() => {
-    const last = known.current;
-    known.current = marks;
-    if (!last) return;
-    for (const { booking } of rows) {
-      if (last.get(booking.id) !== marks.get(booking.id) && !acted.has(booking.id)) announce(HEARD[stateOf(booking)] ?? "booking", last.has(booking.id) ? "changed" : "new");
-    }
-  });
   useEffect(() => {
     document.title = `${unseen ? `(${unseen}) ` : ""}Dashboard · Booking hub`;
   }, [unseen]);

@@ -53,4 +53,4 @@ const stop = snapshot.subscribe((known) => {
   for (const [id, part] of Object.entries(parts)) draw(() => (snapshot.value?.venue ? part() : id === "places" && gone()), id);
 });
 
-draw(() => html`<${Basket} zone=${snapshot.value?.venue.timezone} />`, "basket");
+draw(Basket, "basket");

@@ -1,0 +1,140 @@
+"""The dashboard: rows arrive, are marked until seen, and are acted on in place."""
+
+from datetime import timedelta
+
+from playwright.async_api import expect
+
+from tests.browser.conftest import Open, Town, Window
+from tests.builders import make_booking, make_hold, place, slot, tomorrow
+from tests.doors import AppServer
+
+
+async def at_the_desk(window: Open, town: Town) -> Window:
+    """Open the dashboard as the owner."""
+    desk: Window = await window()
+    await desk.log_in(town.owner)
+    await desk.open("/dashboard")
+    await desk.page.locator(".feed").wait_for()
+    return desk
+
+
+async def test_a_booking_arrives_on_top_marked_until_it_was_seen(
+    window: Open, town: Town, app_server: AppServer
+) -> None:
+    ana, rui = await town.people.customer("Ana Reis"), await town.people.customer("Rui Reis")
+    await make_booking(app_server.hub, rui.actor, place(town.session))
+    desk = await at_the_desk(window, town)
+    await expect(desk.page.locator(".feed li")).to_have_count(1)
+    await expect(desk.page.locator(".unseen")).to_have_count(0)
+    await make_booking(app_server.hub, ana.actor, place(town.session, 2), notes="with a dog")
+    first = desk.page.locator(".feed li").first
+    await expect(first).to_contain_text("Ana Reis")
+    await expect(first).to_contain_text("with a dog")
+    await expect(first.locator(".unseen")).to_be_visible()
+    await expect(desk.page).to_have_title("(1) Dashboard · Booking hub")
+    await expect(first.locator(".unseen")).to_have_count(0)
+    await expect(desk.page).to_have_title("Dashboard · Booking hub")
+    await expect(desk.page.locator("#announce")).to_have_text("1 booking new")
+    await expect(desk.page.locator(".figures")).to_contain_text("€75")
+
+
+async def test_what_arrived_while_nobody_was_there_is_there_in_order(
+    window: Open, town: Town, app_server: AppServer
+) -> None:
+    ana = await town.people.customer("Ana Reis")
+    desk = await at_the_desk(window, town)
+    for connection in app_server.running.live.connections:
+        connection.cut("for a test")
+    booked = [await make_booking(app_server.hub, ana.actor, place(town.session)) for _ in range(3)]
+    rows = desk.page.locator(".feed li")
+    await expect(rows).to_have_count(3)
+    for row, booking in enumerate(reversed(booked)):
+        await expect(rows.nth(row)).to_have_attribute("data-booking", str(booking.id))
+
+
+async def test_a_hold_is_confirmed_and_a_booking_moved_and_cancelled_in_place(
+    window: Open, town: Town, app_server: AppServer
+) -> None:
+    ana = await town.people.customer("Ana Reis")
+    held = await make_hold(app_server.hub, ana.actor, slot(town.room, tomorrow(9)))
+    desk = await at_the_desk(window, town)
+    row = desk.page.locator(f'[data-booking="{held.id}"]')
+    await row.get_by_role("button", name="Confirm").click()
+    await expect(row.locator(".state")).to_have_text("confirmed")
+    await expect(row.locator(".unseen")).to_have_count(0)
+
+    await row.get_by_role("button", name="Move").click()
+    form = desk.page.locator("dialog[open] form")
+    day = (tomorrow() + timedelta(days=1)).date().isoformat()
+    for field, hour in (("From", 14), ("To", 16)):
+        await form.get_by_label(field, exact=True).fill(f"{day}T{hour}:00")
+    await form.get_by_role("button", name="Move it").click()
+    await expect(row).to_contain_text("14:00")
+    await expect(row).to_contain_text("€100")
+
+    await row.get_by_role("button", name="Cancel").click()
+    await desk.page.locator("dialog[open] select").select_option("venue")
+    await desk.page.fill("dialog[open] textarea", "A burst pipe")
+    await desk.page.get_by_role("button", name="Cancel the booking").click()
+    await expect(row.locator(".state")).to_have_text("cancelled")
+    await expect(row).to_contain_text("A burst pipe")
+    await expect(row.get_by_role("button")).to_have_count(0)
+
+
+async def test_a_move_to_where_somebody_is_says_so_and_offers_another_time(
+    window: Open, town: Town, app_server: AppServer
+) -> None:
+    ana, rui = await town.people.customer("Ana Reis"), await town.people.customer("Rui Reis")
+    booking = await make_booking(app_server.hub, ana.actor, slot(town.room, tomorrow(9)))
+    await make_booking(app_server.hub, rui.actor, slot(town.room, tomorrow(11)))
+    desk = await at_the_desk(window, town)
+    row = desk.page.locator(f'[data-booking="{booking.id}"]')
+    await row.get_by_role("button", name="Move").click()
+    form = desk.page.locator("dialog[open] form")
+    day = tomorrow().date().isoformat()
+    for field, hour in (("From", 11), ("To", 12)):
+        await form.get_by_label(field, exact=True).fill(f"{day}T{hour}:00")
+    await form.get_by_role("button", name="Move it").click()
+    await expect(form.locator(".refusal")).to_contain_text("This is taken")
+    await form.locator(".refusal button").first.click()
+    await expect(desk.page.locator("dialog[open]")).to_have_count(0)
+    await expect(row).not_to_contain_text("09:00")
+
+
+async def test_the_calendar_and_the_table_list_the_same_bookings(
+    window: Open, town: Town, app_server: AppServer
+) -> None:
+    ana = await town.people.customer("Ana Reis")
+    await make_booking(app_server.hub, ana.actor, slot(town.room, tomorrow(9)), place(town.session, 2))
+    desk = await at_the_desk(window, town)
+    calendar = desk.page.locator(".calendar")
+    await calendar.get_by_role("button", name="Sala Norte").click()
+    await expect(calendar.locator(".chip", has_text="Ana Reis")).to_have_count(1)
+    await expect(calendar.locator(".chip", has_text="Morning flow")).to_contain_text("2 of 10")
+    await calendar.get_by_role("button", name="Table").click()
+    await expect(calendar.locator("tbody tr")).to_have_count(2)
+
+
+async def test_a_hold_that_runs_out_is_free_again_for_all_and_can_be_had_again(
+    window: Open, town: Town, app_server: AppServer
+) -> None:
+    ana = await town.people.customer("Ana Reis")
+    hers, public = await window(), await window()
+    await hers.log_in(ana)
+    for one in (hers, public):
+        await one.open(f"/venues/{town.hall.id}")
+    held = await make_hold(app_server.hub, ana.actor, slot(town.room, tomorrow(9)))
+    await expect(hers.page.locator(".basket")).to_contain_text("Your basket")
+    async with app_server.hub.pool.acquire() as db:
+        soon = "clock_timestamp() + interval '2 seconds'"
+        await db.execute(f"UPDATE claims SET expires_at = {soon} WHERE booking_id = $1", held.id)  # noqa: S608
+        await db.execute(f"UPDATE bookings SET expires_at = {soon} WHERE id = $1", held.id)  # noqa: S608
+    for one in (hers, public):
+        await one.page.reload()
+        await one.alive()
+    await expect(public.cell(9, 1)).to_have_attribute("data-state", "held")
+    await expect(public.cell(9, 1)).to_have_attribute("data-state", "free")
+    again = hers.page.get_by_role("button", name="Hold again")
+    await again.click()
+    await expect(public.cell(9, 1)).to_have_attribute("data-state", "held")
+    await expect(hers.page.locator(".basket")).to_contain_text("Your basket")

@@ -1,0 +1,126 @@
+"""The pages as the server draws them first: readable, escaped, under one policy, and refusing like pages."""
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from tests.builders import make_booking, make_room_type, make_session, make_venue, place
+from tests.doors import Answer, AppServer, Http, People
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+VOID = {"meta", "link", "input", "br", "path", "rect", "polyline", "circle"}
+
+
+class Reader(HTMLParser):
+    """Reads a page: its elements, each closed where it should be, and its ids."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.styled: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        """Note an element."""
+        self.ids += [value for name, value in attrs if name == "id"]
+        self.styled += [tag for name, _ in attrs if name == "style" or name.startswith("on")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: Any) -> None:
+        """Note an element that ends at once."""
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close what was opened last."""
+        assert self.open.pop() == tag
+
+
+async def page(http: Http, path: str) -> Answer:
+    """Open a page as a browser does."""
+    return await http.get(f"/{path}", headers=BROWSER)
+
+
+async def test_every_page_is_whole_and_obeys_the_policy_of_no_inline_style_or_script(
+    http: Http, app_server: AppServer, people: People
+) -> None:
+    vera = await People(app_server.hub).vendor()
+    hotel = await make_venue(app_server.hub, vera.actor, kind="hotel")
+    await make_room_type(app_server.hub, vera.actor, hotel, total_rooms=2)
+    await make_session(app_server.hub, vera.actor, hotel)
+    for path in ("/", f"/venues/{hotel.id}", "/dashboard", "/bookings", "/login", "/register"):
+        answer = await page(http, path)
+        assert answer.status == 200, path
+        reader = Reader()
+        reader.feed(answer.text)
+        assert reader.open == [], path
+        assert len(set(reader.ids)) == len(reader.ids), path
+        assert reader.styled == [], path
+        import_map = re.search(r'<script type="importmap">(.*?)</script>', answer.text, re.DOTALL)
+        assert import_map is not None
+        digest = base64.b64encode(hashlib.sha256(import_map[1].encode()).digest()).decode()
+        policy = answer.headers["Content-Security-Policy"]
+        assert f"'sha256-{digest}'" in policy
+        assert "unsafe" not in policy
+
+
+async def test_every_script_and_style_a_page_names_is_there(http: Http) -> None:
+    for path in ("/", "/dashboard", "/bookings", "/login"):
+        named = re.findall(r'(?:href|src)="(/(?:static|lib)/[^"]+)"', (await page(http, path)).text)
+        assert len(named) > 10
+        for one in named:
+            assert (await http.get(f"/{one}")).status == 200, one
+
+
+async def test_what_people_write_is_shown_and_never_run(http: Http, app_server: AppServer) -> None:
+    vera = await People(app_server.hub).vendor()
+    evil = '</script><script>alert(1)</script><img src=x onerror="alert(2)">'
+    venue = await make_venue(app_server.hub, vera.actor, name=evil, description=evil)
+    await make_room_type(app_server.hub, vera.actor, venue, name=evil, total_rooms=1)
+    for path in ("/", f"/venues/{venue.id}", "/?place=%3Cscript%3Ealert(3)%3C/script%3E"):
+        text = (await page(http, path)).text
+        assert "<script>alert" not in text
+        assert "<img" not in text
+    assert "&lt;script&gt;alert(1)" in (await page(http, f"/venues/{venue.id}")).text
+
+
+async def test_first_paint_counts_as_the_commit_would(http: Http, app_server: AppServer) -> None:
+    people = People(app_server.hub)
+    bruno, ana = await people.facilitator(), await people.customer()
+    session = await make_session(app_server.hub, bruno.actor, capacity=5)
+    await make_booking(app_server.hub, ana.actor, place(session, 2))
+    for path in ("/", f"/venues/{session.venue_id}"):
+        assert "3 places left" in (await page(http, path)).text
+        assert "Ana" not in (await page(http, path)).text
+
+
+async def test_a_wrong_filter_is_told_at_its_field_and_the_rest_goes_on(http: Http) -> None:
+    for query, sentence in (
+        ("guests=many", "must be a whole number"),
+        ("check_in=soon", "must be a"),
+        ("kind=castle", "must be"),
+        ("max_price=9.5", "must be a whole number"),
+        ("check_in=2027-03-05&check_out=2027-03-01", "check_out must be after check_in"),
+        ("page=0", "Find a room"),
+    ):
+        answer = await page(http, f"/?{query}")
+        assert answer.status == 200, query
+        assert sentence in answer.text, query
+
+
+@pytest.mark.parametrize("path", ["/venues/999999", "/venues/0", "/venues/abc", "/nowhere", "/venues/1/x"])
+async def test_a_page_that_is_not_there_says_so_as_a_page(http: Http, path: str) -> None:
+    answer = await page(http, path)
+    assert answer.status == 404
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "Find something" in answer.text
+
+
+async def test_strange_queries_on_a_venues_page_change_nothing(http: Http, app_server: AppServer) -> None:
+    vera = await People(app_server.hub).vendor()
+    venue = await make_venue(app_server.hub, vera.actor)
+    for query in ("check_in=yesterday", "check_in=1999-01-01", "check_in=9999-12-31", "room=x", "check_in=%00"):
+        assert (await page(http, f"/venues/{venue.id}?{query}")).status == 200, query
