@@ -112,11 +112,12 @@ async def test_what_goes_while_it_is_booked_goes_without_bookings_or_stays(
 
         async def book(number: int, actor: Actor, ask: MakeBooking = ask, turn: int = turn) -> Any:
             # A change takes several round trips; whoever books arrives before, in the middle or after it.
-            await asyncio.sleep((Random(f"{turn} {number}").random() + turn / 12) * 0.02)
+            await asyncio.sleep(Random(f"{turn} {number}").random() * 0.04)
             return await tried(placing.place(hubs[number % 2], actor, ask, at_once=number % 2 == 0))
 
         done, *booked = await asyncio.gather(
-            tried(_done(change(hubs[turn % 2], house))), *(book(number, actor) for number, actor in enumerate(who))
+            tried(_done(change(hubs[turn % 2], house), after=turn % 4 * 0.01)),
+            *(book(number, actor) for number, actor in enumerate(who)),
         )
         outcomes.add((bool(done), any(booked)))
         assert await faults(pool) == {}, f"in round {turn}"
@@ -124,7 +125,8 @@ async def test_what_goes_while_it_is_booked_goes_without_bookings_or_stays(
     assert len(outcomes) > 1, outcomes
 
 
-async def _done(act: Awaitable[Any]) -> bool:
+async def _done(act: Awaitable[Any], after: float) -> bool:
+    await asyncio.sleep(after)
     await act
     return True
 
