@@ -181,10 +181,10 @@ async def _venue(request: web.Request) -> web.Response:
 def _first_day(wanted: str, today: str, advance_days: int) -> str:
     """Begin the boards with the day asked for, where it can be booked at all; else today."""
     try:
-        date.fromisoformat(wanted)
+        day = date.fromisoformat(wanted).isoformat()
     except ValueError:
         return today
-    return wanted if today <= wanted <= boards.add_days(today, advance_days) else today
+    return day if today <= day <= boards.add_days(today, advance_days) else today
 
 
 async def _dashboard(request: web.Request) -> web.Response:

@@ -1,7 +1,7 @@
 /** Your basket: everything you hold, with one clock, one locked total, and what you can do with it. */
 
 import { computed, signal } from "@preact/signals";
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { ask } from "./account.js";
 import { say } from "./announce.js";
 import { Refused, Ring } from "./cells.js";
@@ -24,6 +24,10 @@ const holds = computed(() => bookings.value.filter((booking) => booking.status =
 export const mine = computed(() => bookings.value.filter(isLive).flatMap((booking) => booking.items));
 
 const done = signal(null);
+/** Set by what needs the room at the foot: the basket then shows one line, unless it is opened. */
+export const crowded = signal(false);
+const opened = signal(null);
+const narrow = matchMedia("(max-width: 720px)");
 const watched = new Set();
 const refresh = signal(0);
 
@@ -86,9 +90,14 @@ export function Basket() {
     return ask("DELETE", path).then(() => say("Released"), setRefusal);
   };
 
-  return html`<section class="basket" aria-labelledby="basket-title">
-    <h2 id="basket-title">Your basket <span class="clock number" aria-label=${`${Math.ceil((until - now.value) / 60_000)} minutes left`}><${Ring} until=${until} full=${full} />${clock(until - now.value)}</span></h2>
-    <ul>
+  const isOpen = opened.value ?? !(crowded.value || narrow.matches);
+  const count = held.reduce((sum, booking) => sum + booking.items.length, 0);
+  return html`<${Foot} labelledby="basket-title" isOpen=${isOpen}>
+    <h2><button type="button" class="button bare" id="basket-title" aria-expanded=${isOpen} onClick=${() => (opened.value = !isOpen)}>${isOpen ? "Your basket" : html`<span class="only-read">Your basket: </span><span class="number">${many(count, "item")}, ${sums(total)}</span>`}</button>
+      <span class="clock number" role="timer" aria-label=${`${Math.ceil((until - now.value) / 60_000)} minutes left`}><${Ring} until=${until} full=${full} />${clock(Math.min(until - now.value, full))}</span>
+      ${!isOpen && html`<button type="button" class="button main" disabled=${busy} onClick=${confirm}>Confirm</button>`}</h2>
+    ${!isOpen && html`<${Refused} refusal=${refusal} label=${(one) => one.label} onPick=${() => {}} />`}
+    ${isOpen && html`<ul>
       ${held.flatMap((booking) =>
         booking.items.map(
           (item) => html`<li key=${item.id}><span><b>${itemWords(item)}</b><br />${itemTime(item, zoneOf(item.venue_id))}</span><span class="number">${money(item.price, item.currency)}</span>
@@ -102,8 +111,23 @@ export function Basket() {
       <button type="button" class="button main" disabled=${busy} onClick=${confirm}>Confirm</button>
       <button type="button" class="button" disabled=${busy} onClick=${renew}>Renew</button>
       <button type="button" class="button" disabled=${busy} onClick=${releaseAll}>Release all</button>
-    </div>
-  </section>`;
+    </div>`}
+  <//>`;
+}
+
+/** The place at the foot; what is chosen meanwhile stands above it. */
+function Foot({ labelledby, isOpen = true, role, children }) {
+  const place = useRef(null);
+  useEffect(() => {
+    const root = document.documentElement.style;
+    const watcher = new ResizeObserver(() => root.setProperty("--foot-clear", `${innerHeight - (place.current?.getBoundingClientRect().top ?? innerHeight)}px`));
+    watcher.observe(place.current);
+    return () => {
+      watcher.disconnect();
+      root.removeProperty("--foot-clear");
+    };
+  }, []);
+  return html`<section class="basket" role=${role} aria-labelledby=${labelledby} data-open=${isOpen} ref=${place}>${children}</section>`;
 }
 
 /** A hold that ran out while this page was open: said once, and asked for again with one press. */
@@ -119,19 +143,19 @@ function Lapsed() {
   };
   const again = (asked) => ask("POST", "/holds", { items: asked }).then(forget, setRefusal);
   const pick = (one) => again(items.map((item, n) => (n === (one.for_item ?? 0) ? one.item : askOf(item))));
-  return html`<section class="basket" role="status" data-refresh=${refresh.value}>
+  return html`<${Foot} role="status" key=${refresh.value}>
     <h2>Your hold ran out <button type="button" class="button bare" aria-label="Close" onClick=${forget}>✕</button></h2>
     <ul>${items.map((item) => html`<li key=${item.id}><span><b>${itemWords(item)}</b><br />${itemTime(item, zoneOf(item.venue_id))}</span></li>`)}</ul>
     <${Refused} refusal=${refusal} onPick=${pick} label=${(one) => `${one.label}, ${money(one.price, one.currency)}`} />
     <div class="acts"><button type="button" class="button main" onClick=${() => again(items.map(askOf))}>Hold again</button></div>
-  </section>`;
+  <//>`;
 }
 
 function Done() {
   const pending = done.value.some((booking) => booking.status === "pending");
-  return html`<section class="basket" role="status">
+  return html`<${Foot} role="status">
     <h2>${pending ? "Waiting for your payment" : "Booked"} <button type="button" class="button bare" aria-label="Close" onClick=${() => (done.value = null)}>✕</button></h2>
     <p>${done.value.map((booking) => html`<b class="number">${booking.reference}</b> `)}</p>
     <div class="acts"><a class="button main" href="/bookings">My bookings</a></div>
-  </section>`;
+  <//>`;
 }

@@ -100,13 +100,13 @@ function Line({ one, zone, free }) {
   const { item } = one;
   const when = item.kind === "stay" ? stayWords(item) : timeRange(item.starts_at, item.ends_at, zone);
   const visitors = item.kind === "slot" && visitorsTime(item.starts_at, zone);
-  return html`<div class="row between chosen-line">
+  return html`<div class="chosen-line">
     <p><b>${one.title}</b>, ${when}${visitors && html` <small class="quiet">${visitors}</small>`} · <span class="number">${money(one.price, one.currency)}</span></p>
-    <div class="row">
+    <div class="steppers">
       ${item.kind === "stay" && one.isPool && html`<${Stepper} label="rooms" value=${item.quantity} least=${1} most=${Math.max(1, Math.min(100, free ?? 100))} onChange=${(quantity) => change(one, { quantity, guests: Math.min(Math.max(item.guests, quantity), quantity * one.capacity) })} />`}
       <${Stepper} label="guests" value=${item.guests} least=${1} most=${one.capacity * (item.quantity ?? 1)} onChange=${(guests) => change(one, { guests })} />
-      ${chosen.value.length > 1 && html`<button type="button" class="button bare" aria-label=${`Leave out ${one.title}, ${when}`} onClick=${() => choose(chosen.value.filter((other) => other !== one))}>✕</button>`}
     </div>
+    <button type="button" class="button bare" aria-label=${`Leave out ${one.title}, ${when}`} onClick=${() => choose(chosen.value.filter((other) => other !== one))}>✕</button>
   </div>`;
 }
 
@@ -128,8 +128,7 @@ export function Chosen({ venue, kind, isFree, most }) {
       <button type="button" class="button main" disabled=${busy.value || gone.length > 0} onClick=${() => holdChosen(chosen.value.map((one) => one.item))}>
         ${chosen.value.length > 1 ? `Hold all ${chosen.value.length}, ${sums(totals)}` : "Hold"} for ${duration(venue.hold_seconds)}
       </button>
-      <button type="button" class="button" disabled=${last?.aside} onClick=${() => choose(chosen.value.map((one) => ({ ...one, aside: true })))}>Add more</button>
-      <button type="button" class="button bare" onClick=${() => choose([])}>Clear</button>
+      <button type="button" class="button" disabled=${last?.aside} onClick=${() => choose(chosen.value.map((one) => ({ ...one, aside: true })))} title="Choose more, and hold all together">+ More</button>
     </div>
   </div>`;
 }

@@ -1,7 +1,8 @@
 /** A venue's page: its boards drawn from the live snapshot, and the basket at the foot. */
 
-import { signal } from "@preact/signals";
-import { Basket, mine } from "./basket.js";
+import { effect, signal } from "@preact/signals";
+import { Basket, crowded, mine } from "./basket.js";
+import { chosen } from "./choosing.js";
 import { followVenue } from "./following.js";
 import { hourRooms, today as todayOf, typesBy } from "./grid.js";
 import { Hours } from "./hours.js";
@@ -53,4 +54,7 @@ const stop = snapshot.subscribe((known) => {
   for (const [id, part] of Object.entries(parts)) draw(() => (snapshot.value?.venue ? part() : id === "places" && gone()), id);
 });
 
+effect(() => {
+  crowded.value = chosen.value.length > 0;
+});
 draw(Basket, "basket");

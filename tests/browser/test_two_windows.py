@@ -148,3 +148,24 @@ async def test_changes_are_said_summed_up_and_not_more_often_than_every_five_sec
     assert said[1][0] - said[0][0] >= 4_900
     assert sum(int(text.split()[0]) for _, text in said) == 4
     assert said[1][1].endswith("slots taken")
+
+
+async def test_several_things_are_chosen_one_after_the_other_and_held_with_one_clock(window: Open, town: Town) -> None:
+    ana = await town.people.customer("Ana Reis")
+    hers = await window()
+    await hers.log_in(ana)
+    await hers.open(f"/venues/{town.hall.id}")
+    await hers.cell(9, 1).click()
+    await hers.page.locator(".chosen").get_by_text("+ More").click()
+    await hers.cell(15, 2).click()
+    await hers.page.get_by_role("button", name="Hold all 2").click()
+    basket = hers.page.locator(".basket")
+    await expect(basket.locator("li")).to_have_count(2)
+    await expect(basket).to_contain_text("€100")
+    await expect(basket.locator(".clock")).to_have_count(1)
+    await basket.locator("li button").first.click()
+    await expect(basket.locator("li")).to_have_count(1)
+    await expect(hers.cell(9, 1)).to_have_attribute("data-state", "free")
+    await basket.get_by_role("button", name="Release all").click()
+    await expect(basket).to_have_count(0)
+    await expect(hers.cell(15, 2)).to_have_attribute("data-state", "free")
