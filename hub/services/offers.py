@@ -116,7 +116,9 @@ async def stay(
     if free < quantity:
         full = [night for night in nights if night.free < quantity]
         code = "held" if full and all(night.free + night.held >= quantity for night in full) else "taken"
-        reasons.append(Reason(code, "There are not that many rooms left for all nights.", "", until))
+        reasons.append(
+            Reason(code, "There are not that many rooms left for all nights.", "", until if code == "held" else None)
+        )
     return StayAvailability(
         room_type_id=room_type.id,
         venue_id=venue.id,
@@ -179,7 +181,8 @@ async def places(db: Db, offer: SessionOffer, quantity: int, now: datetime) -> P
     assert state is not None
     if state.free < quantity:
         code = "held" if state.free + state.held >= quantity else "taken"
-        reasons.append(Reason(code, "There are not that many places left.", "quantity", state.held_until))
+        until = state.held_until if code == "held" else None
+        reasons.append(Reason(code, "There are not that many places left.", "quantity", until))
     return PlaceAvailability(
         session_id=session.id,
         venue_id=venue.id,

@@ -50,13 +50,13 @@ BEGIN
     END IF;
     IF of_nights THEN
         blocked := blocked || ARRAY(
-            SELECT ROW(a.ask, a.item, CASE WHEN w.held_until IS NULL THEN 'taken' ELSE 'held' END,
-                       w.held_until)::claim_refusal
+            SELECT ROW(a.ask, a.item, CASE WHEN p.free + p.held < a.quantity THEN 'taken' ELSE 'held' END,
+                       CASE WHEN p.free + p.held >= a.quantity THEN w.held_until END)::claim_refusal
             FROM (SELECT u.ask, u.item, u.room_type_id, u.night,
                          sum(u.quantity) OVER (PARTITION BY u.ask, u.room_type_id, u.night) AS quantity
                   FROM unnest(asks) AS u WHERE u.room_type_id IS NOT NULL) AS a
             CROSS JOIN LATERAL (
-                SELECT p.total - p.taken AS free FROM pool_nights AS p
+                SELECT p.total - p.taken AS free, p.held FROM pool_nights AS p
                 WHERE p.room_type_id = a.room_type_id AND p.night = a.night AND p.total - p.taken < a.quantity OFFSET 0
             ) AS p
             CROSS JOIN LATERAL (
@@ -71,13 +71,13 @@ BEGIN
     END IF;
     IF of_places THEN
         blocked := blocked || ARRAY(
-            SELECT ROW(a.ask, a.item, CASE WHEN w.held_until IS NULL THEN 'taken' ELSE 'held' END,
-                       w.held_until)::claim_refusal
+            SELECT ROW(a.ask, a.item, CASE WHEN p.free + p.held < a.quantity THEN 'taken' ELSE 'held' END,
+                       CASE WHEN p.free + p.held >= a.quantity THEN w.held_until END)::claim_refusal
             FROM (SELECT u.ask, u.item, u.place_session_id,
                          sum(u.quantity) OVER (PARTITION BY u.ask, u.place_session_id) AS quantity
                   FROM unnest(asks) AS u WHERE u.place_session_id IS NOT NULL) AS a
             CROSS JOIN LATERAL (
-                SELECT p.total - p.taken AS free FROM session_places AS p
+                SELECT p.total - p.taken AS free, p.held FROM session_places AS p
                 WHERE p.session_id = a.place_session_id AND p.total - p.taken < a.quantity OFFSET 0
             ) AS p
             CROSS JOIN LATERAL (
