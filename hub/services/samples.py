@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from hub.core import Actor, Hub
 from hub.errors import Forbidden
 from hub.models.addons import CreateAddon, ListAddons
-from hub.models.bookings import ListBookings, MakeBooking, NameBooking
+from hub.models.bookings import Booking, ListBookings, MakeBooking, NameBooking
 from hub.models.room_types import CreateRoomType, ListRoomTypes, RoomType
 from hub.models.rooms import CreateRoom, ListRooms, Room
 from hub.models.sessions import CreateSession, ListSessions, Session
@@ -280,8 +280,7 @@ class _Loading:
         for guest, (begin, nights) in zip(
             [self.chloe, *self.guests], ((9, 3), (1, 2), (1, 4), (2, 1), (2, 5), (3, 2), (4, 3), (6, 2)), strict=False
         ):
-            check_in = today + timedelta(days=begin)
-            await self._book(guest, night | {"check_in": check_in, "check_out": check_in + timedelta(days=nights)})
+            await self._book(guest, night | self._nights(today + timedelta(days=begin), nights))
         for guest, session in zip(self.guests * 2, self.flows[:2] * 3 + self.flows[2:] + [self.bath] * 4, strict=False):
             await self._book(guest, {"kind": "place", "session_id": session.id})
         await self._book(self.chloe, {"kind": "place", "session_id": self.tour.id, "quantity": 2})
@@ -291,19 +290,23 @@ class _Loading:
         ):
             await self._book(guest, self._slot(self.hall, day, hour, hours))
         await self._book(self.chloe, self._slot(self.rehearsal, 2, 17, 2))
-        # what was yesterday only the staff can still enter
+        # what is today or was yesterday the staff enter, as at a real desk
+        for guest, (begin, nights) in zip(self.guests, ((-1, 3), (-1, 2), (0, 1), (0, 2), (0, 4)), strict=False):
+            await self._enter(guest, night | self._nights(today + timedelta(days=begin), nights))
+        await self._enter(self.guests[11], self._slot(self.rehearsal, 0, 18, 1))
         for guest, hour in zip(self.guests[8:], (12, 14, 16), strict=False):
-            made = await bookings.make(
-                self.hub,
-                self.marta,
-                MakeBooking.model_validate(
-                    {"items": [self._slot(self.rehearsal, -1, hour, 1)], "user_id": guest.user_id}
-                ),
-            )
+            made = await self._enter(guest, self._slot(self.rehearsal, -1, hour, 1))
             await bookings.complete(self.hub, self.marta, NameBooking(booking_id=made.id))
 
     async def _book(self, who: Actor, item: dict[str, Any]) -> None:
         await bookings.make(self.hub, who, MakeBooking.model_validate({"items": [item]}))
+
+    async def _enter(self, guest: Actor, item: dict[str, Any]) -> Booking:
+        ask = MakeBooking.model_validate({"items": [item], "user_id": guest.user_id})
+        return await bookings.make(self.hub, self.marta, ask)
+
+    def _nights(self, check_in: date, nights: int) -> dict[str, Any]:
+        return {"check_in": check_in, "check_out": check_in + timedelta(days=nights)}
 
     def _slot(self, room: Room, day: int, hour: int, hours: int) -> dict[str, Any]:
         begin = self._on(self.aurora, day, hour)
