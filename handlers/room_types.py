@@ -42,6 +42,7 @@ async def read(call: Call, ask: NameRoomType) -> RoomType:
         "room_type.changed",
         "room.created",
         "room.deleted",
+        "closure.deleted",
         "availability.changed",
     ),
 )
@@ -57,6 +58,7 @@ async def change(call: Call, ask: ChangeRoomType) -> RoomType:
     tells=(
         "room_type.deleted",
         "room.deleted",
+        "closure.deleted",
         "availability.changed",
     ),
 )

@@ -56,6 +56,7 @@ async def change(call: Call, ask: ChangeRoom) -> Room:
     tells=(
         "room.deleted",
         "room_type.changed",
+        "closure.deleted",
         "availability.changed",
     ),
 )
