@@ -1,0 +1,368 @@
+"""Everything that can be done to a world, each with what must have been done before; one act for each way it can go."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from hub.core import Actor
+from hub.models.bookings import Booking, NameBooking, RescheduleBooking
+from hub.models.venues import ChangeVenue
+from hub.services import bookings, holds, venues
+from tests import builders
+from tests.world import World
+
+
+class Do(Protocol):
+    """Carry out an endpoint while everybody watches: they begin right before the first, and compare after each."""
+
+    def __call__(self, endpoint: str, actor: Actor, /, **ask: Any) -> Awaitable[Any]: ...
+
+
+class Sweep(Protocol):
+    """Let these run out, and the sweeper end all that has, while everybody watches."""
+
+    def __call__(self, *late: Booking) -> Awaitable[None]: ...
+
+
+Act = Callable[[World, Do, Sweep], Awaitable[None]]
+ACTS: dict[str, Act] = {}
+
+NOTES = "SECRET-NOTES"
+GUEST = {"full_name": "SECRET-GUEST", "email": "secret@example.org"}
+
+
+def act(function: Act) -> Act:
+    """Put an act on the list."""
+    ACTS[function.__name__.replace("_", " ")] = function
+    return function
+
+
+def everything(world: World) -> list[Any]:
+    """Want a bit of all there is, at both venues."""
+    return [world.slot(10, 2), world.stay(2, 2), world.suite_stay(2), world.place(3)]
+
+
+async def by_payment(world: World) -> None:
+    """Let both venues confirm only what is paid."""
+    for venue in (world.hall, world.hotel):
+        await venues.change(world.hub, world.owner, ChangeVenue(venue_id=venue.id, confirmation="payment"))
+
+
+# Holds
+
+
+@act
+async def a_basket_is_held(world: World, do: Do, sweep: Sweep) -> None:
+    await do("holds.place", world.customer, items=everything(world), notes=NOTES, guest_details=GUEST)
+
+
+@act
+async def the_desk_holds_for_a_guest(world: World, do: Do, sweep: Sweep) -> None:
+    await do("holds.place", world.clerk, items=everything(world), user_id=world.customer.user_id)
+
+
+@act
+async def a_hold_is_renewed(world: World, do: Do, sweep: Sweep) -> None:
+    held = await world.hold(*everything(world))
+    async with world.hub.pool.acquire() as db:
+        await db.execute("SELECT pg_sleep(0.02)")
+    await do("holds.renew", world.customer, booking_id=held.id)
+
+
+@act
+async def a_hold_is_confirmed(world: World, do: Do, sweep: Sweep) -> None:
+    held = await world.hold(*everything(world), notes=NOTES)
+    await do("holds.confirm", world.customer, booking_id=held.id)
+
+
+@act
+async def a_hold_waits_for_its_payment_and_is_confirmed_by_the_desk(world: World, do: Do, sweep: Sweep) -> None:
+    await by_payment(world)
+    held = await world.hold(*everything(world))
+    await do("holds.confirm", world.customer, booking_id=held.id)
+    await do("holds.confirm", world.clerk, booking_id=held.id)
+
+
+@act
+async def a_hold_is_given_back(world: World, do: Do, sweep: Sweep) -> None:
+    held = await world.hold(*everything(world))
+    await do("holds.release", world.customer, booking_id=held.id)
+
+
+@act
+async def what_waits_for_its_payment_is_given_back(world: World, do: Do, sweep: Sweep) -> None:
+    await by_payment(world)
+    held = await world.hold(*everything(world))
+    await holds.confirm(world.hub, world.customer, NameBooking(booking_id=held.id))
+    await do("holds.release", world.customer, booking_id=held.id)
+
+
+@act
+async def items_leave_a_basket_until_it_is_empty(world: World, do: Do, sweep: Sweep) -> None:
+    held = await world.hold(*everything(world))
+    for item in held.items:
+        await do("holds.release_item", world.customer, booking_id=held.id, item_id=item.id)
+
+
+@act
+async def the_items_of_one_venue_leave_a_basket(world: World, do: Do, sweep: Sweep) -> None:
+    held = await world.hold(world.stay(), world.slot(10))
+    await do("holds.release_item", world.customer, booking_id=held.id, item_id=held.items[1].id)
+
+
+# Bookings
+
+
+@act
+async def a_basket_is_booked(world: World, do: Do, sweep: Sweep) -> None:
+    await do("bookings.make", world.customer, items=everything(world), notes=NOTES, guest_details=GUEST)
+
+
+@act
+async def a_booking_waits_for_its_payment(world: World, do: Do, sweep: Sweep) -> None:
+    await by_payment(world)
+    await do("bookings.make", world.customer, items=everything(world))
+
+
+@act
+async def the_desk_books_for_a_guest(world: World, do: Do, sweep: Sweep) -> None:
+    await do("bookings.make", world.owner, items=everything(world), user_id=world.rival.user_id)
+
+
+@act
+async def the_last_of_everything_is_booked(world: World, do: Do, sweep: Sweep) -> None:
+    await world.book(world.stay(2, 2), world.place(8), by=world.rival)
+    await do("bookings.make", world.customer, items=[world.stay(3, 1, days=19), world.place(2)])
+
+
+@act
+async def a_booking_is_cancelled_by_its_guest(world: World, do: Do, sweep: Sweep) -> None:
+    booked = await world.book(*everything(world), notes=NOTES)
+    await do("bookings.cancel", world.customer, booking_id=booked.id, reason="Rain", reason_code="weather")
+
+
+@act
+async def a_booking_that_shares_its_nights_is_cancelled_by_the_desk(world: World, do: Do, sweep: Sweep) -> None:
+    booked = await world.book(*everything(world))
+    await world.hold(world.stay(2, 1), world.place(2), by=world.rival)
+    await do("bookings.cancel", world.clerk, booking_id=booked.id, reason_code="venue")
+
+
+@act
+async def a_booking_moves_within_its_venue(world: World, do: Do, sweep: Sweep) -> None:
+    booked = await world.book(world.slot(10, 2), world.place(2))
+    items = [world.slot(11, 2), world.place(5)]
+    await do("bookings.reschedule", world.customer, booking_id=booked.id, items=items, reason="late")
+
+
+@act
+async def a_booking_moves_over_its_own_nights(world: World, do: Do, sweep: Sweep) -> None:
+    booked = await world.book(world.stay(3, 2), world.suite_stay(3))
+    items = [world.stay(3, 2, days=21), world.suite_stay(4)]
+    await do("bookings.reschedule", world.customer, booking_id=booked.id, items=items)
+
+
+@act
+async def a_booking_moves_to_another_venue_and_back(world: World, do: Do, sweep: Sweep) -> None:
+    booked = await world.book(world.slot(10), world.place())
+    await do("bookings.reschedule", world.clerk, booking_id=booked.id, items=[world.stay(), world.suite_stay()])
+    await do("bookings.reschedule", world.customer, booking_id=booked.id, items=[world.slot(12)])
+
+
+@act
+async def a_booking_grows_to_a_second_venue(world: World, do: Do, sweep: Sweep) -> None:
+    booked = await world.book(world.slot(10))
+    await do("bookings.reschedule", world.customer, booking_id=booked.id, items=[world.slot(10), world.stay()])
+
+
+@act
+async def a_hold_moves(world: World, do: Do, sweep: Sweep) -> None:
+    held = await world.hold(world.slot(10), world.stay())
+    await do("bookings.reschedule", world.customer, booking_id=held.id, items=[world.slot(15), world.place(4)])
+
+
+@act
+async def guests_came_and_others_did_not(world: World, do: Do, sweep: Sweep) -> None:
+    came, stayed_away = await world.book(world.slot(10), world.place()), await world.book(world.slot(12))
+    for booking in (came, stayed_away):
+        await world.begin(booking)
+    await do("bookings.complete", world.clerk, booking_id=came.id)
+    await do("bookings.no_show", world.owner, booking_id=stayed_away.id)
+
+
+# Running out
+
+
+@act
+async def a_hold_and_what_waited_for_its_payment_run_out(world: World, do: Do, sweep: Sweep) -> None:
+    held = await world.hold(*everything(world))
+    await by_payment(world)
+    pending = await world.book(world.slot(14), world.place(2), by=world.rival)
+    await sweep(held, pending)
+
+
+@act
+async def what_ran_out_is_taken_over_and_then_swept(world: World, do: Do, sweep: Sweep) -> None:
+    late = [await world.hold(world.slot(10), world.stay(2, 3)), await world.hold(world.place(10), world.suite_stay())]
+    await world.run_out(*late)
+    taken = [world.slot(11), world.slot(10), world.stay(1, 2, days=21), world.place(4), world.suite_stay()]
+    await do("bookings.make", world.rival, items=taken)
+    await sweep()
+
+
+@act
+async def what_ran_out_is_taken_over_by_a_move(world: World, do: Do, sweep: Sweep) -> None:
+    booked = await world.book(world.slot(8), world.stay(1, 1, days=30), by=world.rival)
+    late = await world.hold(world.slot(10), world.stay(2, 3))
+    await world.run_out(late)
+    items = [world.slot(10), world.stay(2, 2)]
+    await do("bookings.reschedule", world.rival, booking_id=booked.id, items=items)
+    await sweep()
+
+
+# Sessions
+
+
+@act
+async def sessions_are_planned(world: World, do: Do, sweep: Sweep) -> None:
+    late = await world.hold(world.slot(9, 2, days=13), world.slot(9, days=13, room=world.other_room))
+    await world.run_out(late)
+    times = {"starts_at": world.at(9, days=13), "ends_at": world.at(10, days=13)}
+    await do("sessions.create", world.owner, venue_id=world.hall.id, title="Over", room_id=world.room.id, **times)
+    times = {"starts_at": world.at(9, days=12), "ends_at": world.at(11, days=12)}
+    await do("sessions.create", world.owner, venue_id=world.hall.id, title="Flow", capacity=5, **times)
+    await do("sessions.create", world.owner, venue_id=world.hall.id, title="In", room_id=world.room.id, **times)
+    await do("sessions.create", world.owner, title="In a studio of one's own", **times)
+    await sweep()
+
+
+@act
+async def a_session_that_is_booked_changes(world: World, do: Do, sweep: Sweep) -> None:
+    await world.book(world.place(3), world.stay())
+    await world.hold(world.place(2), by=world.rival)
+    ask = {"session_id": world.session.id}
+    await do("sessions.change", world.owner, **ask, title="Evening flow", price=3000, language="pt")
+    await do("sessions.change", world.owner, **ask, capacity=6)
+    await do("sessions.change", world.owner, **ask, room_id=world.room.id)
+    await do("sessions.change", world.owner, **ask, starts_at=world.at(14), ends_at=world.at(16))
+    await do("sessions.change", world.owner, **ask, room_id=world.other_room.id)
+    await do("sessions.change", world.owner, **ask, room_id=None, capacity=20)
+
+
+@act
+async def a_session_that_is_booked_is_cancelled_and_then_deleted(world: World, do: Do, sweep: Sweep) -> None:
+    await world.book(world.place(3), world.stay(), world.slot(10))
+    await world.hold(world.place(2), by=world.rival)
+    late = await world.hold(world.place(2))
+    await world.run_out(late)
+    session = await builders.make_session(
+        world.hub, world.owner, world.hall, room_id=world.room.id, starts_at=world.at(15)
+    )
+    await world.book(builders.place(session))
+    await do("sessions.cancel", world.owner, session_id=session.id, reason="ill")
+    await do("sessions.cancel", world.owner, session_id=world.session.id, reason="ill")
+    await sweep()
+    await do("sessions.delete", world.owner, session_id=world.session.id)
+
+
+# Closures
+
+
+@act
+async def a_room_is_closed_twice_over_and_opened_again(world: World, do: Do, sweep: Sweep) -> None:
+    ask = {"venue_id": world.hall.id, "room_id": world.room.id}
+    one = await do("closures.create", world.owner, **ask, starts_at=world.at(8), ends_at=world.at(12), reason=NOTES)
+    two = await do("closures.create", world.owner, **ask, starts_at=world.at(10), ends_at=world.at(14))
+    await do("closures.change", world.owner, closure_id=one.id, ends_at=world.at(11))
+    await do("closures.change", world.owner, closure_id=one.id, reason="paint")
+    await do("closures.delete", world.owner, closure_id=one.id)
+    await do("closures.delete", world.owner, closure_id=two.id)
+
+
+@act
+async def rooms_of_a_pool_are_closed(world: World, do: Do, sweep: Sweep) -> None:
+    await world.hold(world.stay(2))
+    ask = {"venue_id": world.hotel.id, "room_type_id": world.pool.id}
+    nights = {"check_in": world.day(19), "check_out": world.day(23)}
+    closure = await do("closures.create", world.owner, **ask, quantity=1, **nights)
+    await do("closures.change", world.owner, closure_id=closure.id, quantity=2)
+    await do("closures.change", world.owner, closure_id=closure.id, ends_at=world.at(12, days=21))
+    await do("closures.delete", world.owner, closure_id=closure.id)
+
+
+@act
+async def a_whole_venue_is_closed(world: World, do: Do, sweep: Sweep) -> None:
+    await world.book(world.stay(2), world.suite_stay(2))
+    nights = {"check_in": world.day(25), "check_out": world.day(28)}
+    closure = await do("closures.create", world.owner, venue_id=world.hotel.id, **nights)
+    await do("rooms.create", world.owner, room_type_id=world.suites.id, number="S3")
+    await do("room_types.change", world.owner, room_type_id=world.pool.id, total_rooms=5)
+    await do("closures.delete", world.owner, closure_id=closure.id)
+
+
+# What there is
+
+
+@act
+async def room_types_come_change_and_go(world: World, do: Do, sweep: Sweep) -> None:
+    await world.book(world.stay(2, 2))
+    new = await do("room_types.create", world.owner, venue_id=world.hotel.id, name="Twin", total_rooms=2, price=7000)
+    await do("room_types.create", world.owner, venue_id=world.hall.id, name="Stage", price=500)
+    await do("room_types.change", world.owner, room_type_id=world.pool.id, price=9900, amenities=["bath"])
+    await do("room_types.change", world.owner, room_type_id=world.pool.id, total_rooms=6)
+    await do("room_types.change", world.owner, room_type_id=world.pool.id, total_rooms=2)
+    nights = {"check_in": world.day(25), "check_out": world.day(28)}
+    await do("closures.create", world.owner, venue_id=world.hotel.id, room_type_id=new.id, quantity=1, **nights)
+    await do("room_types.delete", world.owner, room_type_id=new.id)
+
+
+@act
+async def rooms_come_change_and_go(world: World, do: Do, sweep: Sweep) -> None:
+    await world.book(world.slot(10))
+    made = await do("rooms.create", world.owner, room_type_id=world.hall_type.id, number="9", floor=2)
+    await do("rooms.create", world.owner, room_type_id=world.pool.id, number="909")
+    await do("rooms.change", world.owner, room_id=made.id, number="9b", floor=None)
+    await do("rooms.change", world.owner, room_id=world.room.id, status="maintenance")
+    await do("rooms.change", world.owner, room_id=world.room.id, is_active=False)
+    span = {"starts_at": world.at(8), "ends_at": world.at(12)}
+    await do("closures.create", world.owner, venue_id=world.hall.id, room_id=made.id, **span)
+    await do("rooms.delete", world.owner, room_id=made.id)
+
+
+@act
+async def a_venue_changes(world: World, do: Do, sweep: Sweep) -> None:
+    await world.book(world.slot(10), world.place())
+    span = {"check_in": world.day(25), "check_out": world.day(28)}
+    await do("closures.create", world.owner, venue_id=world.hotel.id, **span)
+    await do("venues.change", world.owner, venue_id=world.hall.id, name="Sala Sul", opening_hours=None, min_nights=2)
+    await do("venues.change", world.owner, venue_id=world.hotel.id, check_in_time="18:00", check_out_time="09:00")
+    await do("venues.change", world.owner, venue_id=world.hotel.id, timezone="Asia/Kathmandu", currency="USD")
+    await do("venues.change", world.owner, venue_id=world.hall.id, is_active=False)
+
+
+@act
+async def venues_come_and_go(world: World, do: Do, sweep: Sweep) -> None:
+    late = await world.hold(world.stay())
+    await world.run_out(late)
+    await do("venues.create", world.owner, name="Quinta")
+    await do("venues.delete", world.owner, venue_id=world.hotel.id)
+
+
+# People
+
+
+@act
+async def people_change_their_names(world: World, do: Do, sweep: Sweep) -> None:
+    await world.book(*everything(world))
+    await world.hold(world.slot(14))
+    await do("me.change", world.customer, full_name="Ana Maria Reis", phone="+855 12 345 678")
+    await do("me.change", world.owner, full_name="Vera Maria Lopes")
+
+
+@act
+async def a_guest_reads_their_history(world: World, do: Do, sweep: Sweep) -> None:
+    booked = await world.book(world.slot(10))
+    move = RescheduleBooking.model_validate({"booking_id": booked.id, "items": [world.slot(12)]})
+    await bookings.reschedule(world.hub, world.customer, move)
+    await do("bookings.cancel", world.customer, booking_id=booked.id)
