@@ -8,7 +8,7 @@ import { Bar, Dots, PlacesWords } from "./cells.js";
 import { followChanges, serverTime } from "./following.js";
 import { data, draw, html, now } from "./page.js";
 import { forgetTyped, keepTyped } from "./typed.js";
-import { dateOf, longDay, many, money, time } from "./words.js";
+import { dateOf, longDay, many, money, time, visitorsTime } from "./words.js";
 
 const found = signal(data.found);
 const SOONEST = 400;
@@ -53,12 +53,17 @@ function Left({ one, zone }) {
   if (one.kind === "hours") {
     if (!one.windows.length) return html`<span>${one.next_free ? `next free ${dateOf(one.next_free, zone)}, ${time(one.next_free, zone)}` : "nothing free in the next two weeks"}</span>`;
     const windows = one.windows.slice(0, 3).map((window, n) => html`${n ? ", " : ""}<span class="number">${time(window.starts_at, zone)}–${time(window.ends_at, zone)}</span>`);
-    return html`<span>free ${isDated ? longDay(one.check_in) : "today"} ${windows}${one.windows.length > 3 ? " …" : ""}</span>`;
+    return html`<span>free ${isDated ? longDay(one.check_in) : "today"} ${windows}${one.windows.length > 3 ? " …" : ""}</span><${Yours} at=${one.windows[0].starts_at} zone=${zone} word="from " />`;
   }
   const until = one.held_until ? Date.parse(one.held_until) : null;
   const back = until !== null && until <= now.value ? one.held : 0;
-  return html`<span class="number">${dateOf(one.session.starts_at, zone)}, ${time(one.session.starts_at, zone)}</span>
+  return html`<span class="number">${dateOf(one.session.starts_at, zone)}, ${time(one.session.starts_at, zone)}</span><${Yours} at=${one.session.starts_at} zone=${zone} />
     <${Dots} free=${one.free} held=${one.held} total=${one.total} /> <${PlacesWords} free=${one.free} held=${one.held - back} until=${until} zone=${zone} full=${600_000} />`;
+}
+
+function Yours({ at, zone, word = "" }) {
+  const visitors = visitorsTime(at, zone);
+  return visitors && html`<small class="number quiet">${word}${visitors}</small>`;
 }
 
 let due = null;
