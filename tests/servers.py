@@ -14,12 +14,16 @@ from playwright.async_api import Browser, async_playwright
 from redis.asyncio import Redis
 
 from hub.settings import Settings
+from storage import embedded_server
 from storage.embedded import Urls, embedded_servers
 from storage.migrate import migrate
 from tests.browser_binary import ARGUMENTS, browser_binary
 
 # Tests empty this one before they start, so it is not the one that a hub uses by default.
-REDIS_DATABASE = 9
+# Those who run tests side by side on one server each have their own.
+REDIS_DATABASE = 9 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+# What the tests write need not outlive a power cut; those who test that start servers of their own.
+QUICK = {"fsync": "off", "full_page_writes": "off"}
 
 
 def url_of(server: str, database: str) -> str:
@@ -35,7 +39,10 @@ async def servers() -> AsyncIterator[Urls]:
         if not (database and redis):
             # Not pytest's own folder: each run of pytest closes that to everybody but root, also to this PostgreSQL.
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hub-tests-"))
-            embedded = await stack.enter_async_context(embedded_servers(Path(folder)))
+            with pytest.MonkeyPatch.context() as quick:
+                for name, value in QUICK.items():
+                    quick.setitem(embedded_server.POSTGRES_SETTINGS, name, value)
+                embedded = await stack.enter_async_context(embedded_servers(Path(folder)))
             database, redis = database or embedded.database, redis or embedded.redis
         yield Urls(database, redis)
 
@@ -74,7 +81,7 @@ async def database_url(servers: Urls, template: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def redis_url(servers: Urls) -> str:
-    """Give a test an empty numbered database; channels are shared, but tests run one after the other."""
+    """Give a test an empty numbered database; channels are shared, but each database has its own."""
     url = f"{servers.redis}{'&' if '?' in servers.redis else '?'}db={REDIS_DATABASE}"
     async with Redis.from_url(url) as redis:
         await redis.flushdb()

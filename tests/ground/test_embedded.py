@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -72,9 +72,8 @@ async def another_hub(data: Path) -> AsyncIterator[subprocess.Popen[str]]:
         await asyncio.to_thread(process.communicate)
 
 
-@pytest.fixture
-def data() -> Iterator[Path]:
-    """Lend a folder, and end whatever a test left running on it."""
+@contextmanager
+def a_folder() -> Iterator[Path]:
     # Not pytest's own folder: each run of pytest closes that to everybody but root, also to this PostgreSQL.
     with tempfile.TemporaryDirectory(prefix="hub-tests-") as folder:
         yield Path(folder) / "var"
@@ -82,11 +81,35 @@ def data() -> Iterator[Path]:
             process.kill()
 
 
-async def test_what_was_written_is_there_at_the_next_start(data):
-    async with embedded_servers(data) as urls:
+@pytest.fixture
+def nothing() -> Iterator[Path]:
+    """Lend a folder for a first start, and end whatever a test left running on it."""
+    with a_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+async def used() -> AsyncIterator[Path]:
+    """Start once in a folder, and stop again."""
+    with a_folder() as folder:
+        async with embedded_servers(folder):
+            pass
+        yield folder
+
+
+@pytest.fixture
+def data(nothing: Path, used: Path) -> Path:
+    """Lend a folder in which the servers ran before, which saves them the long first start."""
+    # Python's own copying does not keep the owner.
+    subprocess.run(["cp", "-a", used, nothing], check=True)
+    return nothing
+
+
+async def test_what_was_written_is_there_at_the_next_start(nothing):
+    async with embedded_servers(nothing) as urls:
         await write(urls)
     began = time.monotonic()
-    async with embedded_servers(data) as urls:
+    async with embedded_servers(nothing) as urls:
         assert time.monotonic() - began < 5
         assert await written(urls) == (1, 1)
 
@@ -174,22 +197,20 @@ async def test_two_commands_that_start_at_once_share_the_servers(data):
 
 
 @pytest.mark.parametrize("name", ["a folder with %41 'quotes' & ខ", "one, two", "deep/" * 20 + "folder"])
-async def test_any_folder_will_do(data, name):
-    async with embedded_servers(data / name) as urls:
+async def test_any_folder_will_do(nothing, name):
+    async with embedded_servers(nothing / name) as urls:
         await write(urls)
         assert await written(urls) == (1, 1)
 
 
-async def test_an_interrupted_first_start_is_made_anew(data):
-    (data / "postgres.new").mkdir(parents=True)
-    (data / "postgres.new" / "PG_VERSION").write_text("18\n")
-    async with embedded_servers(data) as urls:
+async def test_an_interrupted_first_start_is_made_anew(nothing):
+    (nothing / "postgres.new").mkdir(parents=True)
+    (nothing / "postgres.new" / "PG_VERSION").write_text("18\n")
+    async with embedded_servers(nothing) as urls:
         await write(urls)
 
 
 async def test_data_of_another_version_is_refused_with_the_servers_own_reason(data):
-    async with embedded_servers(data):
-        pass
     version = data / "postgres" / "PG_VERSION"
     version.write_text("12\n")
     with pytest.raises(ServersRefused, match=r"^The embedded PostgreSQL did not start: .*version 12.*\.$"):
@@ -222,7 +243,7 @@ async def test_variables_meant_for_other_servers_change_nothing(data, monkeypatc
 
 async def test_each_server_can_be_killed_and_started_alone(data):
     sockets = data / "sockets"
-    sockets.mkdir(mode=0o700, parents=True)
+    sockets.mkdir(mode=0o700, exist_ok=True)
     for server in (Valkey(data / "valkey", sockets), Postgres(data / "postgres", sockets)):
         await server.start()
         await server.kill()
