@@ -79,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
         "Loads them once, however often it runs. Their passwords are public, so production refuses them.",
     )
     seed.add_argument("--live", action="store_true", help="then hold, book and cancel as sample customers until Ctrl-C")
-    seed.add_argument("--minutes", type=float, default=None, metavar="N", help="with --live: stop after that")
+    seed.add_argument("--minutes", type=_minutes, default=None, metavar="N", help="with --live: stop after that")
     command(
         "describe",
         _describe,
@@ -110,6 +110,16 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("what", choices=["holds", "live"], help="holds: beside pgbench; live: events to many watchers")
     command("torture", _torture, "break things while booking, and check that nothing was lost or sold twice")
     return top
+
+
+def _minutes(given: str) -> float:
+    try:
+        minutes = float(given)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes <= 525_600:
+        raise argparse.ArgumentTypeError("a number of minutes above 0, a year at most")
+    return minutes
 
 
 def _settings(options: argparse.Namespace) -> Settings:
