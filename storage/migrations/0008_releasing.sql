@@ -4,12 +4,32 @@
 -- Callers judge only after this.
 CREATE FUNCTION lock_bookings(ids bigint[], also claim_ask[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+DECLARE
+    known claim_ask[];
 BEGIN
-    PERFORM lock_claimed(also || ARRAY(
-        SELECT ROW(1, 1, NULL, NULL, NULL, NULL, c.room_id, c.busy, c.room_type_id, c.night, c.place_session_id,
-                   c.quantity, c.expires_at)::claim_ask
-        FROM claims AS c WHERE c.booking_id = ANY (ids)));
-    PERFORM 1 FROM bookings WHERE id = ANY (ids) ORDER BY id FOR UPDATE;
+    LOOP
+        known := ARRAY(
+            SELECT ROW(1, 1, NULL, NULL, NULL, NULL, c.room_id, c.busy, c.room_type_id, c.night, c.place_session_id,
+                       c.quantity, c.expires_at)::claim_ask
+            FROM claims AS c WHERE c.booking_id = ANY (ids));
+        BEGIN
+            PERFORM lock_claimed(also || known);
+            PERFORM 1 FROM bookings WHERE id = ANY (ids) ORDER BY id FOR UPDATE;
+            -- Somebody may have moved one while this waited; what it claims now would be locked out of order, so let
+            -- go of everything and look again.
+            IF EXISTS (
+                SELECT 1 FROM claims AS c WHERE c.booking_id = ANY (ids) AND NOT EXISTS (
+                    SELECT 1 FROM unnest(also || known) AS k
+                    WHERE k.room_id = c.room_id OR k.place_session_id = c.place_session_id
+                       OR (k.room_type_id = c.room_type_id AND k.night = c.night))
+            ) THEN
+                RAISE EXCEPTION 'a booking has moved' USING ERRCODE = 'HB001';
+            END IF;
+            RETURN;
+        EXCEPTION WHEN SQLSTATE 'HB001' THEN
+            NULL;
+        END;
+    END LOOP;
 END
 $$;
 
