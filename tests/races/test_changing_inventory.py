@@ -19,6 +19,7 @@ from hub.models.sessions import CancelSession, ChangeSession, NameSession
 from hub.models.venues import ChangeVenue, NameVenue
 from hub.services import bookings, holds, placing, room_types, rooms, sessions, venues
 from storage import expiry
+from storage.pool import Pool
 from tests.doors import ListeningHub
 from tests.races import stage
 from tests.races.checking import deadlocks, faults
@@ -266,3 +267,67 @@ async def test_a_crowd_that_is_refused_at_a_cold_start_is_refused_and_not_sent_a
         return "placed"
 
     assert set(await asyncio.gather(*(one(n, actor) for n, actor in enumerate(who)))) == {"not_available"}
+
+
+async def test_a_booking_that_moves_while_it_is_waited_for_is_looked_at_again(hubs: list[ListeningHub]) -> None:
+    """Whoever waited must not go on to lock, out of order, the place it has moved to."""
+    pool = hubs[0].pool
+    before = await deadlocks(pool)
+    house = await stage.house(pool, pool_size=2)
+    [guest] = await stage.people(pool, 1)
+    first, second = (stage.stay(n, 1, room_type_id=house.pool_type) for n in (5, 3))
+    ask = MakeBooking.model_validate({"items": [first]})
+    booked = await placing.place(hubs[0], guest, ask, at_once=True)
+    # The other night has to have a counter before it can be locked.
+    other = await placing.place(hubs[0], guest, MakeBooking.model_validate({"items": [second]}), at_once=True)
+    nights = [item.check_in for item in (booked.items[0], other.items[0])]
+    lock = "SELECT 1 FROM pool_nights WHERE room_type_id = $1 AND night = $2 FOR NO KEY UPDATE"
+
+    await patient(hubs[1].pool)
+    async with pool.acquire() as mover, pool.acquire() as late:
+        await late.execute("SET lock_timeout = 0")
+        moving, cancelling = mover.transaction(), late.transaction()
+        await moving.start()
+        for night in sorted(night for night in nights if night):
+            await mover.execute(lock, house.pool_type, night)
+        cancelled = asyncio.create_task(bookings.cancel(hubs[1], guest, CancelBooking(booking_id=booked.id)))
+        await waiting(pool, 1)
+        await cancelling.start()
+        begun = asyncio.create_task(late.execute(lock, house.pool_type, nights[1]))
+        await waiting(pool, 2)
+        for night, more in ((nights[0], -1), (nights[1], 1)):
+            await mover.execute(
+                "UPDATE pool_nights SET taken = taken + $3 WHERE room_type_id = $1 AND night = $2",
+                house.pool_type,
+                night,
+                more,
+            )
+        await mover.execute("UPDATE claims SET night = $2 WHERE booking_id = $1", booked.id, nights[1])
+        await moving.commit()
+        await begun
+        await waiting(pool, 1)
+        await late.execute("SELECT 1 FROM bookings WHERE id = $1 FOR UPDATE", booked.id)
+        await cancelling.commit()
+    assert (await cancelled).status == "cancelled"
+    assert await deadlocks(pool) == before
+    assert await faults(pool) == {}
+
+
+async def patient(pool: Pool) -> None:
+    """Let nobody on this pool give up waiting for a lock, however slow the machine is."""
+    connections = [await pool.acquire() for _ in range(pool.get_max_size())]
+    for db in connections:
+        await db.execute("SET lock_timeout = 0")
+        await pool.release(db)
+
+
+async def waiting(pool: Pool, count: int) -> None:
+    """Wait until so many wait for locks."""
+    async with asyncio.timeout(20), pool.acquire() as db:
+        while True:
+            found = await db.fetchval(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if found >= count:
+                return
+            await asyncio.sleep(0.01)
