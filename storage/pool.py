@@ -20,6 +20,7 @@ else:
 
 # Seconds a request waits for a connection before it is told to come back: an honest 503 beats a hang.
 ACQUIRE_SECONDS = 2.0
+TIMEOUTS = {"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"}
 
 
 async def prepare(connection: Connection) -> None:
@@ -43,14 +44,7 @@ async def open_pool(url: str, size: int) -> Pool:
         init=prepare,
         reset=_nothing_to_reset,
         command_timeout=10,
-        server_settings={
-            "application_name": "hub",
-            "timezone": "UTC",
-            "jit": "off",
-            "statement_timeout": "5s",
-            "lock_timeout": "2s",
-            "idle_in_transaction_session_timeout": "10s",
-        },
+        server_settings={"application_name": "hub", "timezone": "UTC", "jit": "off", **TIMEOUTS},
     )
     return pool
 
