@@ -1,8 +1,10 @@
 """A small Socket.IO client for tests: it writes down everything in the order in which it arrived."""
 
 import asyncio
+import contextlib
+import functools
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
 import socketio
@@ -17,6 +19,23 @@ class Refusal(Exception):
         super().__init__(problem)
         self.problem = problem
         self.code = problem["code"]
+
+
+class Late(AssertionError):
+    """What was promised has come, but not in time."""
+
+
+def again_when_late(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Give a test three tries at being in time, for the machine may be busy; whatever else is wrong fails at once."""
+
+    @functools.wraps(test)
+    async def tried(**fixtures: Any) -> None:
+        for _ in range(2):
+            with contextlib.suppress(Late):
+                return await test(**fixtures)
+        return await test(**fixtures)
+
+    return tried
 
 
 async def soon(is_so: Callable[[], bool], seconds: float = 5.0) -> None:
@@ -114,6 +133,12 @@ class Watcher:
     async def reach(self, room: str, version: int, seconds: float = 5.0) -> float:
         """Wait until a room stands at a version."""
         return await self.until(lambda: self.versions.get(room, 0) >= version, seconds)
+
+    async def hear(self, room: str, version: int, *, within: float) -> None:
+        """Wait until a room stands at a version, which has to be in time."""
+        took = await self.reach(room, version)
+        if took >= within:
+            raise Late(f"{room} stood at {version} after {took:.2f} s, not within {within} s")
 
     def _begin(self, data: Any) -> None:
         if not isinstance(data, dict) or "room" not in data or "version" not in data:
