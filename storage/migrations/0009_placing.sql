@@ -30,9 +30,13 @@ LANGUAGE plpgsql AS $$
 DECLARE
     alone integer[];
 BEGIN
+    -- of several with one key in this batch the first: the lock does not part what stands in one transaction
     alone := ARRAY(
-        SELECT b.ask FROM unnest(booked) AS b
-        WHERE b.repeat_key IS NOT NULL AND pg_try_advisory_xact_lock(
+        SELECT b.ask
+        FROM (SELECT k.ask, k.booked_by, k.repeat_route, k.repeat_key, row_number() OVER (
+                         PARTITION BY k.booked_by, k.repeat_route, k.repeat_key ORDER BY k.ask) AS nth
+              FROM unnest(booked) AS k WHERE k.repeat_key IS NOT NULL) AS b
+        WHERE b.nth = 1 AND pg_try_advisory_xact_lock(
             hashtextextended(b.booked_by || ' ' || b.repeat_route || ' ' || b.repeat_key, 0)));
     -- looked up by a statement of its own, which sees what was committed just before the lock came free
     RETURN QUERY

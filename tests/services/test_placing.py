@@ -21,7 +21,8 @@ from hub.errors import (
 from hub.models.bookings import MakeBooking, NameBooking
 from hub.models.rooms import ChangeRoom
 from hub.models.venues import ChangeVenue
-from hub.services import holds, rooms, venues
+from hub.services import baskets, holds, rooms, venues
+from storage.placing import AskBooking, place
 from tests import builders
 from tests.doors import ListeningHub
 from tests.races.checking import faults
@@ -343,3 +344,29 @@ async def test_the_hub_itself_books_for_people_it_names(hub: ListeningHub) -> No
         world.customer.user_id,
         world.customer.user_id,
     )
+
+
+async def test_of_one_request_sent_twice_into_one_batch_the_second_is_told_that_it_is_in_flight(
+    hub: ListeningHub,
+) -> None:
+    world = await World.build(hub)
+    basket = await baskets.made(hub, MakeBooking.model_validate({"items": [world.slot()]}).items, by_staff=False)
+    customer = world.customer.user_id
+    assert customer is not None
+    ask = AskBooking(
+        user_id=customer,
+        booked_by=customer,
+        status="confirmed",
+        currency=basket.currency,
+        price=basket.price,
+        items=basket.items,
+        repeat_route="bookings.make",
+        repeat_key="once",
+        repeat_hash="00",
+    )
+    async with hub.reading() as db:
+        outcomes, _ = await place(db, [ask, ask, ask])
+        again, _ = await place(db, [ask])
+    assert [one.kind for one in outcomes] == ["placed", "in_flight", "in_flight"]
+    assert [one.kind for one in again] == ["repeated"]
+    assert await faults(hub.pool) == {}
