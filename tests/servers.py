@@ -14,7 +14,7 @@ from playwright.async_api import Browser, async_playwright
 from redis.asyncio import Redis
 
 from hub.settings import Settings
-from storage import embedded_server
+from storage import embedded_server, pool
 from storage.embedded import Urls, embedded_servers
 from storage.migrate import migrate
 from tests.browser_binary import ARGUMENTS, browser_binary
@@ -100,6 +100,14 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
         rate_limits=False,
         password_memory_kb=64,
     )
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send nobody away for having waited long: the machine may be busy, and a test judge something else."""
+    monkeypatch.setattr(pool, "ACQUIRE_SECONDS", 20.0)
+    monkeypatch.setitem(pool.TIMEOUTS, "statement_timeout", "20s")
+    monkeypatch.setitem(pool.TIMEOUTS, "lock_timeout", "20s")
 
 
 @pytest.fixture(scope="session")

@@ -22,9 +22,11 @@ from storage.embedded_server import Postgres, ServersRefused, Valkey
 
 ROOT = Path(__file__).parents[2]
 A_HUB = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from storage.embedded import embedded_servers
+# A shell that starts the tests in the background has them ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 async def main():
     async with embedded_servers(Path(sys.argv[1])):
         print("ready", flush=True)

@@ -7,17 +7,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from hub.settings import Settings
-from storage import pool
 from tests.doors import ListeningHub
 from tests.races import stage
 
 
 @pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Send nobody away for having waited long: who gets what is judged here, and the machine may be busy."""
-    monkeypatch.setattr(pool, "ACQUIRE_SECONDS", 20.0)
-    monkeypatch.setitem(pool.TIMEOUTS, "statement_timeout", "20s")
-    monkeypatch.setitem(pool.TIMEOUTS, "lock_timeout", "20s")
+def _patient(patient: None) -> None:
+    """Let no busy machine decide a race."""
 
 
 @pytest.fixture

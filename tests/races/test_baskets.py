@@ -209,17 +209,22 @@ async def whole(hubs: Sequence[ListeningHub]) -> None:
         assert await db.fetchval("SELECT count(*) FROM claims WHERE expires_at IS NOT NULL") == 0
 
 
+WAYS = ("hold", "book", "confirm", "reschedule", "staff", "import", "plan a session", "close a room")
+
+
 async def test_five_hundred_mixed_baskets_at_once(hubs: list[ListeningHub]) -> None:
     before = await deadlocks(hubs[0].pool)
-    mixer = await mix(hubs, seed=1, count=BASKETS)
-    await whole(hubs)
-    assert await deadlocks(hubs[0].pool) == before
-    answers = mixer.answers
-    # Each of these has to have happened, or the race has not been what it says.
-    for way in ("hold", "book", "confirm", "reschedule", "staff", "import", "plan a session", "close a room"):
-        assert answers[f"{way}: done"] > 0, (way, sorted(answers.items()))
-    assert answers["hold: not_available"] > 0, answers
-    assert answers["expired"] > 0, answers
+    answers: Counter[str] = Counter()
+    # Each of these has to have happened, or the race has not been what it says; now and then one needs another race.
+    needed = {*(f"{way}: done" for way in WAYS), "hold: not_available", "expired"}
+    for seed in range(1, 4):
+        mixer = await mix(hubs, seed, count=BASKETS)
+        await whole(hubs)
+        assert await deadlocks(hubs[0].pool) == before
+        answers += mixer.answers
+        if needed <= answers.keys():
+            break
+    assert needed <= answers.keys(), sorted(answers.items())
 
 
 @pytest.mark.slow
@@ -236,7 +241,7 @@ async def test_control_without_its_guards_counters_drift_and_things_are_sold_twi
     await guards.without_locks(hubs[0].pool)
     await guards.without_constraints(hubs[0].pool)
     found: dict[str, Any] = {}
-    for seed in range(10):
+    for seed in range(30):
         await mix(hubs, seed, count=200, forgiving=True)
         found = await faults(hubs[0].pool)
         if found:
