@@ -130,17 +130,18 @@ class Mixer:
 
     async def behind_the_desk(self, house: stage.House, on_behalf: Sequence[Actor], hub: ListeningHub) -> None:
         """Book for others, import, plan sessions in halls and cancel them, close rooms and open them again."""
-        hall = house.halls[0]
         for guest in on_behalf:
             ask = MakeBooking.model_validate({"items": [self.world.item()], "user_id": guest.user_id})
             await self.attempt("import", bookings.make, hub, THE_HUB, ask)
-            item = stage.slot(hall, self.chance.randrange(12 * DAYS), 2)
-            begin, end = datetime.fromisoformat(item["starts_at"]), datetime.fromisoformat(item["ends_at"])
+            item = stage.slot(self.chance.choice(house.halls), self.chance.randrange(12 * DAYS), 2)
             mine = MakeBooking.model_validate({"items": [item], "user_id": guest.user_id})
             booked = await self.attempt("staff", bookings.make, hub, house.owner, mine)
             if booked is not None:
                 move = RescheduleBooking(booking_id=booked.id, items=ask.items)
                 await self.attempt("staff moves", bookings.reschedule, hub, house.owner, move)
+            hall = self.chance.choice(house.halls)
+            item = stage.slot(hall, self.chance.randrange(12 * DAYS))
+            begin, end = datetime.fromisoformat(item["starts_at"]), datetime.fromisoformat(item["ends_at"])
             create = CreateSession(
                 venue_id=house.venue_id, title="Extra", starts_at=begin, ends_at=end, room_id=hall, capacity=3
             )
