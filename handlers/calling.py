@@ -49,5 +49,5 @@ def replayed(endpoint: Endpoint, repeated: Repeated) -> bytes:
 
 async def carry_out(endpoint: Endpoint, hub: Hub, actor: Actor, ask: BaseModel | None) -> Any:
     """Call the handler of an endpoint."""
-    call = Call(hub, actor, hub.settings.public_url)
+    call = Call(hub, replace(actor, asked=endpoint.name), hub.settings.public_url)
     return await (endpoint.handler(call) if ask is None else endpoint.handler(call, ask))

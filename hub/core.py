@@ -13,7 +13,7 @@ from typing import Any
 from hub import work as unit_of_work
 from hub.batch import MicroBatcher
 from hub.settings import Settings
-from hub.work import Publish, Repeat, Work
+from hub.work import Author, Publish, Repeat, Revoke, Work
 from storage import placing
 from storage.pool import Pool
 from storage.query import Db, value
@@ -37,6 +37,10 @@ class Actor:
     device: str = ""
     repeat: Repeat | None = None
     is_hub: bool = False
+    impersonator_id: int | None = None
+    # The endpoint or job by which is asked, and the request's id in the logs.
+    asked: str = ""
+    request_id: str = ""
 
     def may(self, permission: str) -> bool:
         """Tell whether a role of this person carries `resource:action`, or manages the resource."""
@@ -73,6 +77,7 @@ class Hub:
     settings: Settings
     pool: Pool
     publish: Publish
+    revoke: Revoke = lambda user_ids: None
     clock: DatabaseClock = field(default_factory=DatabaseClock)
     catalogue: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
     # What is being looked for at this moment, so that a crowd that asks the same is answered by one search.
@@ -84,7 +89,8 @@ class Hub:
 
     def work(self, actor: Actor) -> AbstractAsyncContextManager[Work]:
         """Open one unit of work for this actor."""
-        return unit_of_work.work(self.pool, self.publish, actor.repeat)
+        author = Author(actor.user_id, actor.impersonator_id, actor.address, actor.asked, actor.request_id)
+        return unit_of_work.work(self.pool, self.publish, self.revoke, actor.repeat, author)
 
     def reading(self) -> AbstractAsyncContextManager[Db]:
         """Lend a connection for reads that need no common moment."""

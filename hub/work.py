@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from hub.errors import InFlight, KeyReused
 from hub.events import Event
 from hub.events.bookings import BookingFact
-from storage import event_log, repeats
+from storage import event_log, jobs, repeats
 from storage.event_log import Told, Touched
 from storage.pool import Pool
 from storage.query import Db
@@ -21,6 +21,7 @@ from storage.transaction import transaction
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Publish = Callable[[Sequence[Told]], None]
+Revoke = Callable[[Collection[int]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +54,32 @@ def judge_repeat(known: repeats.Known, body_hash: bytes) -> Repeated:
     return Repeated(known.status, known.answer)
 
 
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who writes, from where, and by which ask; every change is kept with this beside it."""
+
+    user_id: int | None = None
+    # A super admin who acts as this person.
+    impersonator_id: int | None = None
+    address: str = ""
+    # The endpoint's name, or the job's.
+    asked: str = ""
+    request_id: str = ""
+
+
+NOBODY = Author()
+
+
 @dataclass
 class Work:
     """What a service changes and tells within one transaction."""
 
     db: Db
     repeat: Repeat | None = None
+    author: Author = NOBODY
     _events: list[Event] = field(default_factory=list)
     _touched: list[Touched] = field(default_factory=list)
+    _revoked: set[int] = field(default_factory=set)
     _answer: BaseModel | None = None
     _status: int = 200
 
@@ -81,6 +100,14 @@ class Work:
         sessions = [] if session_id is None else [session_id]
         closures = [] if closure_id is None else [closure_id]
         self._touched.extend(await event_log.touched_by_claims(self.db, sessions, closures))
+
+    def revoke(self, *user_ids: int) -> None:
+        """Have every worker look at once, right after commit, at what these people's sockets may still hear."""
+        self._revoked.update(user_ids)
+
+    async def enqueue(self, kind: str, data: dict[str, Any], *, once: str | None = None, delay: float = 0) -> None:
+        """Have a job done after commit, `delay` seconds later; of several with the same `once` only the first is."""
+        await jobs.enqueue(self.db, kind, data, once=once, delay=delay)
 
     def answer(self, thing: Answer, status: int = 200) -> Answer:
         """Keep the answer beside the effect, for whoever repeats the request with the same key; returns it."""
@@ -123,11 +150,14 @@ class Work:
 
 
 @asynccontextmanager
-async def work(pool: Pool, publish: Publish, repeat: Repeat | None) -> AsyncIterator[Work]:
+async def work(
+    pool: Pool, publish: Publish, revoke: Revoke, repeat: Repeat | None, author: Author
+) -> AsyncIterator[Work]:
     """Open a transaction, and push what it told once it is committed; publishing can neither delay nor fail it."""
     async with transaction(pool) as db:
-        unit = Work(db, repeat)
+        unit = Work(db, repeat, author)
         await unit._begin()
         yield unit
         told = await unit._end()
     publish(told)
+    revoke(unit._revoked)
