@@ -157,6 +157,6 @@ async def unavailable(hub: Hub, items: Sequence[AskItem], said: Sequence[dict[st
     """Say why a basket cannot be had, [{item, reason, held_until}], and what could be had instead."""
     reasons = [{**one, "sentence": SENTENCES.get(one["reason"], "This cannot be had.")} for one in said]
     reasons.sort(key=lambda one: int(one["item"]))
-    blocked = {int(one["item"]) for one in reasons}
+    blocked = {int(one["item"]) for one in reasons} & set(range(len(items)))
     found = [found for place in sorted(blocked) for found in await alternatives.near(hub, place, items[place])]
     return NotAvailable(reasons=reasons, alternatives=found)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 from hub.core import Actor, Hub
-from hub.errors import Conflict, Forbidden, Invalid, NotAvailable, NotFound
+from hub.errors import Conflict, Forbidden, Invalid, NotFound
 from hub.events.bookings import BookingRescheduled
 from hub.events.sessions import SessionCancelled, SessionChanged, SessionCreated, SessionDeleted
 from hub.models.base import Page
+from hub.models.bookings import AskItem, AskSlot
 from hub.models.sessions import CancelSession, ChangeSession, CreateSession, ListSessions, NameSession, Session
 from hub.models.venues import Venue
-from hub.services import access, bookings, inventory, judging, studios, zones
-from hub.services.placing import SENTENCES
+from hub.services import access, bookings, inventory, judging, placing, studios, zones
 from hub.work import Work
 from storage import access as ties
 from storage import bookings as booking_store
@@ -56,12 +58,36 @@ async def read(hub: Hub, actor: Actor, ask: NameSession) -> Session:
         return session
 
 
+class _RoomTaken(Exception):
+    """Somebody else has the room of a session at that time, or the venue is closed."""
+
+    def __init__(self, session: Session, said: list[dict[str, Any]]) -> None:
+        super().__init__("the room is taken")
+        self.session, self.said = session, said
+
+
+@asynccontextmanager
+async def _planning(hub: Hub, actor: Actor) -> AsyncIterator[Work]:
+    """Open a unit of work; if the room is taken, say when it or another one is free once the locks are gone."""
+    try:
+        async with hub.work(actor) as work:
+            yield work
+    except _RoomTaken as taken:
+        raise await placing.unavailable(hub, _as_slots(taken.session), taken.said) from None
+
+
+def _as_slots(session: Session) -> list[AskItem]:
+    if session.room_id is None:
+        return []
+    return [AskSlot(kind="slot", room_id=session.room_id, starts_at=session.starts_at, ends_at=session.ends_at)]
+
+
 async def create(hub: Hub, actor: Actor, ask: CreateSession) -> Session:
     """Plan a session at a venue one owns or works at, or in a studio of one's own; its room is taken for that time."""
     if not actor.may("session:create"):
         access.signed_in(actor)
         raise Forbidden("Only facilitators and vendors plan sessions.")
-    async with hub.work(actor) as work:
+    async with _planning(hub, actor) as work:
         if ask.venue_id is None:
             venue = await studios.of_ones_own(hub, work, access.signed_in(actor), ask.timezone)
         elif ask.timezone is not None:
@@ -85,7 +111,7 @@ async def create(hub: Hub, actor: Actor, ask: CreateSession) -> Session:
 
 async def change(hub: Hub, actor: Actor, ask: ChangeSession) -> Session:
     """Change a session; who has booked moves with it, and it never has fewer places than are taken."""
-    async with hub.work(actor) as work:
+    async with _planning(hub, actor) as work:
         venue, session = await _managed(work.db, actor, ask.session_id)
         wanted = await _wanted(hub, work.db, actor, venue, session, ask)
         if wanted == session:
@@ -240,13 +266,8 @@ async def _take_room(work: Work, venue: Venue, session: Session) -> None:
     if not refused and await closure_store.whole_venue_is_closed(work.db, venue.id, session.starts_at, session.ends_at):
         refused = [("closed", None)]
     if refused:
-        raise NotAvailable(
-            reasons=[
-                {"item": 0, "reason": reason, "sentence": SENTENCES[reason], "held_until": held_until}
-                for reason, held_until in refused
-            ],
-            alternatives=[],
-        )
+        said = [{"item": 0, "reason": reason, "held_until": held_until} for reason, held_until in refused]
+        raise _RoomTaken(session, said)
     work.touch(*[Touched(room_id=claim.room_id, busy=claim.busy) for claim in wanted])
 
 

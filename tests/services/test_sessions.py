@@ -184,6 +184,24 @@ async def test_a_room_that_somebody_holds_is_refused_with_the_time_it_may_come_b
     assert (reason["reason"], reason["held_until"]) == ("held", hold.expires_at)
 
 
+async def test_a_taken_room_is_refused_with_other_rooms_and_times_that_can_be_had(hub: ListeningHub) -> None:
+    owner = await make_actor(hub, "vendor")
+    venue = await make_venue(hub, owner)
+    room_type = await make_room_type(hub, owner, venue)
+    room, other = await make_room(hub, owner, room_type, "1"), await make_room(hub, owner, room_type, "2")
+    planned = await make_session(hub, owner, venue, room_id=room.id)
+    with pytest.raises(NotAvailable) as refused:
+        await make_session(hub, owner, venue, room_id=room.id)
+    elsewhere, *later = [one["item"] for one in refused.value.details["alternatives"]]
+    assert elsewhere["room_id"] == other.id
+    assert later
+    for item in [elsewhere, *later]:
+        moved = ChangeSession.model_validate(
+            {"session_id": planned.id} | {name: item[name] for name in ("room_id", "starts_at", "ends_at")}
+        )
+        assert (await sessions.change(hub, owner, moved)).room_id == item["room_id"]
+
+
 async def test_only_a_room_sold_by_its_number_and_in_order_takes_a_session(hub: ListeningHub) -> None:
     owner = await make_actor(hub, "vendor")
     venue, other = await make_venue(hub, owner), await make_venue(hub, owner)
