@@ -1,7 +1,6 @@
 """Watch a venue live: python watch.py 1 http://localhost:8000 (pip install python-socketio aiohttp)."""
 
 import asyncio
-import json
 import sys
 
 import socketio
@@ -14,11 +13,12 @@ hub, known = socketio.AsyncClient(), {}  # known: the version we know, and in wh
 async def hear(name, event):
     if event["version"] == known.get("since", -2) + 1:
         known["since"] = event["version"]
-        print(event["version"], name, json.dumps(event["data"]), flush=True)
+        print(event["version"], name, event["data"], flush=True)
     elif event["version"] > known.get("since", -1):
-        hub.start_background_task(catch_up)  # one is missing: ask for it
+        await catch_up()  # one is missing: ask for it
 
 
+@hub.on("connect")  # again after every reconnect
 async def catch_up():
     """Get a snapshot the first time; with a known version, what happened since, unless that was too long ago."""
     news = (await hub.call("venues.watch", {"venue_id": venue, **known}))["data"]
@@ -32,7 +32,6 @@ async def catch_up():
 
 
 async def main():
-    hub.on("connect", lambda: hub.start_background_task(catch_up))  # again after every reconnect
     await hub.connect(url, transports=["websocket"])
     await hub.wait()
 
