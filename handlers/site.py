@@ -8,65 +8,24 @@ from urllib.parse import urlencode
 
 import orjson
 from aiohttp import web
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import ValidationError
 
-from handlers import words
 from handlers.documents import read_query
+from handlers.drawing import draw
 from handlers.manners import REFUSED_PAGE
 from handlers.over_http import HUB
-from handlers.pages import IMPORT_MAP, STATIC
 from handlers.problems import invalid
 from handlers.session import add_session
 from hub import rooms
 from hub.core import GUEST, Hub
 from hub.errors import HubError
 from hub.live import replay
-from hub.models.money import CURRENCIES
 from hub.models.search import Findings, Search
 from hub.services import access, boards, search
 from storage import event_log
 from storage.replay import position
 
-# What every page loads, so that the browser fetches it at once instead of one import after the other.
-_LIBRARY = ("preact", "preact-hooks", "htm", "signals", "signals-core", "socket.io-client")
-_SHARED = ("account", "following", "live", "live-state", "log-in", "page", "typed", "words")
-_MODULES = {
-    "find": ("announce", "basket", "cells", "find", "venues", "zone"),
-    "venue": (
-        "announce",
-        "basket",
-        "cells",
-        "choosing",
-        "grid",
-        "hours",
-        "keys",
-        "nights",
-        "places",
-        "venue",
-        "venues",
-        "zone",
-    ),
-    "dashboard": (
-        *("acting", "announce", "basket", "calendar", "cells", "choosing", "dashboard", "desk-feed", "figures", "grid"),
-        *("keys", "moving", "nights", "roster", "venues", "zone"),
-    ),
-    "bookings": ("acting", "announce", "basket", "bookings", "cells", "desk-feed", "moving", "venues", "zone"),
-    "enter": ("enter",),
-}
-# The digits of a currency's minor unit, where there are not two.
-_DIGITS = {code: digits for code, digits in CURRENCIES.items() if digits != 2}
 _DAYS, _NIGHTS = 7, 14
-
-_templates = Environment(
-    loader=FileSystemLoader(STATIC / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_templates.filters |= words.FILTERS
-_templates.globals |= {"many": words.many, "time_range": words.time_range}
 
 
 def add_site(app: web.Application) -> None:
@@ -85,23 +44,8 @@ def add_site(app: web.Application) -> None:
     add_session(app)
 
 
-def _page(template: str, script: str | None, data: dict[str, Any] | None = None, **shown: Any) -> web.Response:
-    modules = [f"/lib/{name}.js" for name in _LIBRARY]
-    modules += [f"/static/js/{name}.js" for name in (*_SHARED, *_MODULES.get(script or "", ()))]
-    text = _templates.get_template(template).render(
-        import_map=IMPORT_MAP,
-        script=script,
-        modules=modules if script else [],
-        data={"digits": _DIGITS, **(data or {})},
-        **shown,
-    )
-    response = web.Response(text=text, content_type="text/html")
-    response.enable_compression()
-    return response
-
-
 async def _refused(request: web.Request, problem: dict[str, Any]) -> web.Response:
-    return _page("refused.html", None, problem=problem)
+    return draw("refused.html", problem=problem)
 
 
 async def _find(request: web.Request) -> web.Response:
@@ -124,7 +68,7 @@ async def _find(request: web.Request) -> web.Response:
         "versions": versions,
     }
     pages = {n: _address(typed, n) for n in (ask.page - 1, ask.page + 1) if 1 <= n <= found.meta.total_pages}
-    return _page("find.html", "find", typed=typed, wrong=wrong, found=data["found"], data=data, pages=pages, ask=ask)
+    return draw("find.html", "find", typed=typed, wrong=wrong, found=data["found"], data=data, pages=pages, ask=ask)
 
 
 def _search(typed: dict[str, str]) -> Search:
@@ -163,7 +107,7 @@ async def _venue(request: web.Request) -> web.Response:
     hour_rooms = boards.rooms_of(snapshot, boards.types_by(snapshot, "hour"))
     room_id = request.query.get("room", "")
     room = next((one for one in hour_rooms if str(one["id"]) == room_id), hour_rooms[0] if hour_rooms else None)
-    return _page(
+    return draw(
         "venue.html",
         "venue",
         venue=venue,
@@ -188,16 +132,16 @@ def _first_day(wanted: str, today: str, advance_days: int) -> str:
 
 
 async def _dashboard(request: web.Request) -> web.Response:
-    return _page("dashboard.html", "dashboard")
+    return draw("dashboard.html", "dashboard")
 
 
 async def _bookings(request: web.Request) -> web.Response:
-    return _page("bookings.html", "bookings")
+    return draw("bookings.html", "bookings")
 
 
 async def _log_in(request: web.Request) -> web.Response:
-    return _page("enter.html", "enter", entering="login")
+    return draw("enter.html", "enter", entering="login")
 
 
 async def _register(request: web.Request) -> web.Response:
-    return _page("enter.html", "enter", entering="register")
+    return draw("enter.html", "enter", entering="register")
