@@ -7,7 +7,9 @@ CREATE TABLE jobs (
     data      jsonb NOT NULL,
     -- of several jobs of a kind with the same one only the first is done
     once      text,
+    -- whoever takes a job moves this to the end of the lease: it is due again should they die
     due_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- grows with each taking, so it also tells who was the last to take a job, and alone may say how it ended
     attempts  integer NOT NULL DEFAULT 0,
     error     text,
     done_at   timestamptz,
@@ -15,4 +17,29 @@ CREATE TABLE jobs (
     made_at   timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE UNIQUE INDEX jobs_once ON jobs (kind, once) WHERE once IS NOT NULL;
-CREATE INDEX jobs_due ON jobs (due_at) WHERE done_at IS NULL AND failed_at IS NULL;
+CREATE INDEX jobs_due ON jobs (kind, due_at) WHERE done_at IS NULL AND failed_at IS NULL;
+CREATE INDEX jobs_ended ON jobs (coalesce(done_at, failed_at)) WHERE done_at IS NOT NULL OR failed_at IS NOT NULL;
+CREATE INDEX jobs_failed ON jobs (kind) WHERE failed_at IS NOT NULL;
+
+-- Mail and SMS that nobody sends because no server for them is named.
+CREATE TABLE letters (
+    id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- a job that is done twice leaves one letter
+    job_id    bigint NOT NULL UNIQUE,
+    channel   text NOT NULL CHECK (channel IN ('mail', 'sms')),
+    recipient text NOT NULL,
+    subject   text NOT NULL DEFAULT '',
+    text      text NOT NULL,
+    html      text,
+    made_at   timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX letters_made ON letters (made_at);
+
+-- Who had the hub write to whom, so that nobody can bury a stranger in mail.
+CREATE TABLE invited (
+    sender_id bigint NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    recipient text NOT NULL,
+    at        timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX invited_by ON invited (sender_id, at);
+CREATE INDEX invited_whom ON invited (recipient, at);
