@@ -6,6 +6,7 @@ import secrets
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Literal, Self, get_args
 from urllib.parse import urlsplit
@@ -43,6 +44,10 @@ class Settings:
     database_url: str | None = field(default=None, repr=False)
     redis_url: str | None = field(default=None, repr=False)
     smtp_url: str | None = field(default=None, repr=False)
+    mail_from: str = "no-reply@localhost"
+    twilio_account: str | None = None
+    twilio_token: str | None = field(default=None, repr=False)
+    twilio_from: str | None = None
     pool_size: int = 10
     access_minutes: int = 15
     refresh_days: int = 30
@@ -60,6 +65,10 @@ class Settings:
             raise SettingsRefused(f"HUB_SECRET must be at least {SECRET_BYTES} bytes long.")
         if self.hold_cap_seconds < self.hold_seconds:
             raise SettingsRefused("HUB_HOLD_CAP_SECONDS must not be shorter than HUB_HOLD_SECONDS.")
+        if len({self.twilio_account is None, self.twilio_token is None, self.twilio_from is None}) > 1:
+            raise SettingsRefused(
+                "HUB_TWILIO_ACCOUNT, HUB_TWILIO_TOKEN and HUB_TWILIO_FROM go together: set all or none."
+            )
         if self.production:
             self._refuse_what_production_must_not_have()
 
@@ -82,6 +91,11 @@ class Settings:
     def production(self) -> bool:
         """Tell whether strangers depend on this hub."""
         return self.env == "production"
+
+    @property
+    def has_outbox_page(self) -> bool:
+        """Tell whether mail is read at /dev/mail: only where none is sent, and no stranger depends on the hub."""
+        return self.smtp_url is None and not self.production
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, env_file: Path = Path(".env")) -> Self:
@@ -109,6 +123,10 @@ class Settings:
             database_url=read.address("DATABASE_URL", ("postgresql", "postgres")),
             redis_url=read.address("REDIS_URL", ("redis", "rediss", "valkey", "valkeys", "unix")),
             smtp_url=read.address("SMTP_URL", ("smtp", "smtps")),
+            mail_from=read.mail_from("HUB_MAIL_FROM") or f"no-reply@{urlsplit(public_url).hostname or 'localhost'}",
+            twilio_account=read.text("HUB_TWILIO_ACCOUNT"),
+            twilio_token=read.text("HUB_TWILIO_TOKEN"),
+            twilio_from=read.text("HUB_TWILIO_FROM"),
             pool_size=read.number("HUB_POOL_SIZE", 10, 1, 500),
             access_minutes=read.number("HUB_ACCESS_MINUTES", 15, 1, 1440),
             refresh_days=read.number("HUB_REFRESH_DAYS", 30, 1, 365),
@@ -160,6 +178,12 @@ class _Reader:
         # The address may hold a password, so the sentence does not repeat it.
         if given is not None and not given.startswith(tuple(f"{scheme}://" for scheme in schemes)):
             raise SettingsRefused(f"{name} must start with {' or '.join(f'{scheme}://' for scheme in schemes)}.")
+        return given
+
+    def mail_from(self, name: str) -> str | None:
+        given = self.text(name)
+        if given is not None and not all(parseaddr(given)[1].partition("@")):
+            raise SettingsRefused(f"{name} must be an address like no-reply@example.org, not {given!r}.")
         return given
 
     def origins(self, name: str) -> tuple[str, ...]:

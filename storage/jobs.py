@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from storage.query import Db, run
+from pydantic import BaseModel
+
+from storage.query import Db, many, run
+
+
+class Job(BaseModel):
+    """A job that was taken; its attempt is the pledge without which nobody may say how it ended."""
+
+    id: int
+    kind: str
+    data: dict[str, Any]
+    attempt: int
+    made_at: datetime
+
+
+class Standing(BaseModel):
+    """How many jobs of a kind wait, and how many failed for good."""
+
+    kind: str
+    waiting: int
+    failed: int
 
 
 async def enqueue(db: Db, kind: str, data: dict[str, Any], *, once: str | None, delay: float) -> bool:
@@ -23,4 +44,116 @@ async def enqueue(db: Db, kind: str, data: dict[str, Any], *, once: str | None, 
             delay,
         )
         == 1
+    )
+
+
+async def take(db: Db, kind: str, lease: float, at_once: int) -> list[Job]:
+    """Take the jobs that have been due the longest; they are due again when the lease, in seconds, is over."""
+    return await many(
+        db,
+        Job,
+        """
+        UPDATE jobs SET attempts = attempts + 1, due_at = clock_timestamp() + $2 * interval '1 second'
+        WHERE id = ANY (ARRAY(
+            SELECT id FROM jobs
+            WHERE kind = $1 AND done_at IS NULL AND failed_at IS NULL AND due_at <= clock_timestamp()
+            ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED))
+        RETURNING id, kind, data, attempts AS attempt, made_at
+        """,
+        kind,
+        lease,
+        at_once,
+    )
+
+
+async def done(db: Db, job_id: int, attempt: int) -> bool:
+    """Mark a job done and forget what was in it; false when somebody else has taken it since."""
+    return (
+        await run(
+            db,
+            """
+            UPDATE jobs SET done_at = clock_timestamp(), data = '{}', error = NULL
+            WHERE id = $1 AND attempts = $2 AND done_at IS NULL AND failed_at IS NULL
+            """,
+            job_id,
+            attempt,
+        )
+        == 1
+    )
+
+
+async def again(db: Db, job_id: int, attempt: int, error: str, pause: float) -> bool:
+    """Have a job tried again in `pause` seconds; false when somebody else has taken it since."""
+    return (
+        await run(
+            db,
+            """
+            UPDATE jobs SET due_at = clock_timestamp() + $4 * interval '1 second', error = $3
+            WHERE id = $1 AND attempts = $2 AND done_at IS NULL AND failed_at IS NULL
+            """,
+            job_id,
+            attempt,
+            error,
+            pause,
+        )
+        == 1
+    )
+
+
+async def fail(db: Db, job_id: int, attempt: int, error: str) -> bool:
+    """Give a job up; false when somebody else has taken it since."""
+    return (
+        await run(
+            db,
+            """
+            UPDATE jobs SET failed_at = clock_timestamp(), error = $3
+            WHERE id = $1 AND attempts = $2 AND done_at IS NULL AND failed_at IS NULL
+            """,
+            job_id,
+            attempt,
+            error,
+        )
+        == 1
+    )
+
+
+async def retry_failed(db: Db, kind: str) -> int:
+    """Try again all of a kind that was given up; answers how many."""
+    return await run(
+        db,
+        """
+        UPDATE jobs SET failed_at = NULL, due_at = clock_timestamp()
+        WHERE kind = $1 AND failed_at IS NOT NULL
+        """,
+        kind,
+    )
+
+
+async def standings(db: Db) -> list[Standing]:
+    """Count what waits and what failed, by kind."""
+    return await many(
+        db,
+        Standing,
+        """
+        SELECT kind, count(*) FILTER (WHERE failed_at IS NULL) AS waiting, count(failed_at) AS failed
+        FROM jobs WHERE done_at IS NULL GROUP BY kind ORDER BY kind
+        """,
+    )
+
+
+async def forget_ended(db: Db, done_days: int, failed_days: int, at_once: int) -> int:
+    """Forget jobs done or given up so many days ago; answers how many."""
+    return await run(
+        db,
+        """
+        DELETE FROM jobs WHERE id = ANY (ARRAY(
+            SELECT id FROM jobs
+            WHERE (done_at IS NOT NULL OR failed_at IS NOT NULL)
+              AND coalesce(done_at, failed_at) < clock_timestamp() - interval '1 day' *
+                  CASE WHEN failed_at IS NULL THEN $1::integer ELSE $2::integer END
+            LIMIT $3 FOR UPDATE SKIP LOCKED))
+        """,
+        done_days,
+        failed_days,
+        at_once,
     )

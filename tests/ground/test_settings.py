@@ -89,6 +89,8 @@ def test_production_refuses_what_is_only_for_trying_out(tmp_path, change, named)
         {"DATABASE_URL": "mysql://hub@localhost/hub"},
         {"REDIS_URL": "localhost:6379"},
         {"SMTP_URL": "mail.example.org"},
+        {"HUB_MAIL_FROM": "the hub"},
+        {"HUB_TWILIO_ACCOUNT": "AC1"},
     ],
 )
 def test_a_value_that_does_not_fit_is_refused_by_its_name(tmp_path, change):
