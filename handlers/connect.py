@@ -30,12 +30,20 @@ from hub.services import access, accounts
 MOST_ROOMS = 50
 # Seconds a client whose token ran out may take to bring a fresh one; until then it hears nothing private.
 SECONDS_TO_RENEW = 30.0
+# Seconds for which a command believes what was last seen of somebody's rights, should no word of a change arrive.
+_SECONDS_TO_BELIEVE = 2.0
 _LONGEST_DEVICE = 200
 _PRIVATE = ("desk:", "user:")
 
 log = structlog.get_logger()
 
 Asked = TypeVar("Asked", bound=Ask)
+
+
+class TokenExpired(Unauthenticated):
+    """The access token has run out; bring a fresh one by me.renew within 30 seconds."""
+
+    code = "token_expired"
 
 
 class TooManyRooms(TooManyRequests):
@@ -51,6 +59,7 @@ class Caller:
     actor: Actor
     token: str | None = None
     ended_at: float | None = None
+    looked_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +100,14 @@ class SocketDoors:
     async def arrive(self, connection: Connection, auth: Any) -> None:
         """Let a client in: with a good access token as its bearer, without one as a guest."""
         token = auth.get("token") if isinstance(auth, dict) else None
-        actor = _guest(connection)
+        actor, began = _guest(connection), time.monotonic()
         if token is not None:
             try:
                 actor = await self._actor_of(connection, token)
             except HubError as error:
                 document = over_socket.refused(error, "connect")["error"]
                 raise Refused(error.sentence, document) from error
-        self._now_is(connection, actor, token)
+        self._now_is(connection, actor, token, began)
 
     async def answer(self, connection: Connection, name: str, arguments: list[Any]) -> Answer:
         """Carry out a command of the live rooms, or else one of the endpoint table."""
@@ -106,10 +115,10 @@ class SocketDoors:
         if len(arguments) > 1:
             return _refused(Malformed("Send one object with all fields."), name)
         found = COMMANDS.get(name)
-        if found is None:
-            caller: Caller = connection.caller
-            return Answer(orjson.dumps(await over_socket.answer(self.hub, caller.actor, name, payload)))
         try:
+            await self._look_if_long_ago(connection)
+            if found is None:
+                return Answer(orjson.dumps(await over_socket.answer(self.hub, connection.caller.actor, name, payload)))
             if found.may == SIGNED_IN:
                 access.signed_in(connection.caller.actor)
             return await found.carry_out(self, connection, _read(found.ask, payload))
@@ -119,21 +128,35 @@ class SocketDoors:
             log.exception("fault", command=name)
             return _refused(Fault(), name)
 
+    async def _look_if_long_ago(self, connection: Connection) -> None:
+        caller: Caller = connection.caller
+        is_long_ago = time.monotonic() - caller.looked_at > _SECONDS_TO_BELIEVE
+        if caller.actor.user_id is not None and (is_long_ago or self._is_expired(caller.actor)):
+            await self.check(connection)
+
     async def check(self, connection: Connection) -> None:
         """See whether the token still is good and every desk still theirs; what is not is left at once."""
         caller: Caller = connection.caller
+        began = time.monotonic()
         if caller.ended_at is not None:
-            if time.monotonic() - caller.ended_at >= SECONDS_TO_RENEW:
+            if began - caller.ended_at >= SECONDS_TO_RENEW:
                 connection.cut("has not renewed its token")
             else:
                 connection.check_at = caller.ended_at + SECONDS_TO_RENEW
             return
+        if self._is_expired(caller.actor):
+            self._expire(connection)
+            return
         try:
             actor = await self._actor_of(connection, caller.token)
         except Unauthenticated as error:
-            self._end(connection, error)
+            if connection.caller is caller:
+                self._revoke(connection, error)
             return
-        self._now_is(connection, actor, caller.token)
+        if connection.caller is not caller:
+            # Somebody looked later and was quicker.
+            return
+        self._now_is(connection, actor, caller.token, began)
         for room in [room for room in connection.seats if room.startswith("desk:")]:
             venue_id = int(room.partition(":")[2])
             try:
@@ -143,21 +166,37 @@ class SocketDoors:
                 self.live.leave(connection, room)
                 connection.tell("room.closed", {"room": room})
 
-    async def watch(self, connection: Connection, room: str, about: int, snapshot: Snapshot, ask: Since) -> Answer:
-        """Enter a room, and answer with its snapshot or what happened since; all that comes later follows it."""
+    async def watch(
+        self,
+        connection: Connection,
+        room: str,
+        about: int,
+        snapshot: Snapshot,
+        ask: Since,
+        judge: Callable[[], Awaitable[Any]] | None = None,
+    ) -> Answer:
+        """Enter a room, and answer with its snapshot or what happened since; all that comes later follows it.
+
+        A room that is not for everybody is judged, and judged again once the seat is taken: whatever right is lost from
+        then on takes the seat away.
+        """
+        if judge is not None:
+            await judge()
         if room not in connection.seats and len(connection.seats) >= MOST_ROOMS:
             raise TooManyRooms()
         # First seated, then read: an event in between is kept by the seat, and what the answer tells is not told twice.
         seat = await self.live.enter(connection, room)
         try:
+            if judge is not None:
+                await judge()
             told = await replay.tell(self.hub.pool, room, about, snapshot, ask.since, ask.epoch)
         except BaseException:
             self.live.leave(connection, room)
             raise
-        if connection.caller.ended_at is not None and room.startswith(_PRIVATE):
-            # The token ran out while this was being read.
+        if room.startswith(_PRIVATE) and room not in connection.seats:
+            # The right was lost while this was being read.
             self.live.leave(connection, room)
-            raise Unauthenticated()
+            raise NotFound() if connection.caller.ended_at is None else Unauthenticated()
         if told.more:
             # Not all of it was told yet, so the live events would leave a gap: the client asks again from there.
             self.live.leave(connection, room)
@@ -171,10 +210,11 @@ class SocketDoors:
 
     async def renew(self, connection: Connection, token: str) -> Answer:
         """Let a connection go on with a fresh token of the same person."""
+        began = time.monotonic()
         actor = await self._actor_of(connection, token)
         if connection.user_id not in (None, actor.user_id):
             raise Forbidden("This token is somebody else's; connect anew.")
-        self._now_is(connection, actor, token)
+        self._now_is(connection, actor, token, began)
         assert actor.user_id is not None
         return _done(write(Renewed(user_id=actor.user_id, expires_at=actor.token_expires_at)))
 
@@ -184,22 +224,36 @@ class SocketDoors:
         guest = _guest(connection)
         return await accounts.actor_of(self.hub, token, address=guest.address, device=guest.device)
 
-    def _now_is(self, connection: Connection, actor: Actor, token: str | None) -> None:
-        connection.caller = Caller(actor, token)
+    def _is_expired(self, actor: Actor) -> bool:
+        return actor.token_expires_at is not None and actor.token_expires_at <= self.hub.clock.now()
+
+    def _now_is(self, connection: Connection, actor: Actor, token: str | None, began: float) -> None:
+        connection.caller = Caller(actor, token, looked_at=began)
         connection.user_id = actor.user_id
         seconds = RECHECK_SECONDS
         if actor.token_expires_at is not None:
             seconds = min(seconds, (actor.token_expires_at - self.hub.clock.now()).total_seconds())
-        connection.check_at = time.monotonic() + max(seconds, 0.0)
+        self.live.check_again(connection, began, max(seconds, 0.0))
 
-    def _end(self, connection: Connection, error: Unauthenticated) -> None:
-        for room in list(connection.seats):
-            if room.startswith(_PRIVATE):
-                self.live.leave(connection, room)
+    def _expire(self, connection: Connection) -> None:
+        """Take everything private away until a fresh token comes, and let the client know that it may bring one."""
+        self._leave_private(connection)
         now = time.monotonic()
         connection.caller = Caller(_guest(connection), None, ended_at=now)
         connection.check_at = now + SECONDS_TO_RENEW
-        connection.tell("login.ended", over_socket.refused(error, "login.ended")["error"])
+        connection.tell("auth_expired", over_socket.refused(TokenExpired(), "auth_expired")["error"])
+
+    def _revoke(self, connection: Connection, error: Unauthenticated) -> None:
+        """Take everything private away, say so, and end the connection."""
+        self._leave_private(connection)
+        connection.caller = Caller(_guest(connection), None, ended_at=time.monotonic())
+        connection.tell("auth_revoked", over_socket.refused(error, "auth_revoked")["error"])
+        connection.leave_soon("was revoked")
+
+    def _leave_private(self, connection: Connection) -> None:
+        for room in list(connection.seats):
+            if room.startswith(_PRIVATE):
+                self.live.leave(connection, room)
 
 
 @command("venues.watch", WatchVenue, VenueNews)
@@ -219,9 +273,12 @@ async def _unwatch_venue(doors: SocketDoors, connection: Connection, ask: NameWa
 @command("desks.watch", WatchVenue, DeskNews, may=SIGNED_IN)
 async def _watch_desk(doors: SocketDoors, connection: Connection, ask: WatchVenue) -> Answer:
     """Watch the desk of a venue where you work: its bookings, with their guests."""
-    async with doors.hub.reading() as db:
-        await access.desk(db, connection.caller.actor, ask.venue_id)
-    return await doors.watch(connection, rooms.desk(ask.venue_id), ask.venue_id, replay.desk, ask)
+
+    async def works_there() -> None:
+        async with doors.hub.reading() as db:
+            await access.desk(db, connection.caller.actor, ask.venue_id)
+
+    return await doors.watch(connection, rooms.desk(ask.venue_id), ask.venue_id, replay.desk, ask, works_there)
 
 
 @command("desks.unwatch", NameWatched, Left, may=SIGNED_IN)
@@ -234,7 +291,12 @@ async def _unwatch_desk(doors: SocketDoors, connection: Connection, ask: NameWat
 async def _watch_me(doors: SocketDoors, connection: Connection, ask: Since) -> Answer:
     """Watch what concerns yourself: your account and your bookings."""
     user_id = access.signed_in(connection.caller.actor)
-    return await doors.watch(connection, rooms.user(user_id), user_id, replay.user, ask)
+
+    async def is_still_here() -> None:
+        if access.signed_in(connection.caller.actor) != user_id:
+            raise Unauthenticated()
+
+    return await doors.watch(connection, rooms.user(user_id), user_id, replay.user, ask, is_still_here)
 
 
 @command("me.unwatch", Nothing, Left, may=SIGNED_IN)

@@ -75,7 +75,7 @@ async def open_hub(settings: Settings) -> AsyncIterator[Running]:
         stack.push_async_callback(_close, pool)
         redis = await stack.enter_async_context(Redis.from_url(**redis_options(settings.redis_url)))
         live = await Live.open(settings, pool)
-        hub = Hub(settings, pool, live.publisher.publish)
+        hub = Hub(settings, pool, live.publisher.publish, live.revoke)
         async with hub.reading() as db:
             await hub.clock.synchronise(db)
         SocketDoors(hub, live)

@@ -160,4 +160,5 @@ async def work(
         yield unit
         told = await unit._end()
     publish(told)
-    revoke(unit._revoked)
+    if unit._revoked:
+        revoke(unit._revoked)

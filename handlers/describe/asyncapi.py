@@ -25,8 +25,10 @@ and `epoch` when one is missing.
 or `{ok: false, error}`, the error being the same problem document as over HTTP. A command that can be repeated takes an
 `idempotency_key` beside its fields.
 
-**About the connection itself.** `login.ended` tells with a problem document that the token is no longer good: private
-rooms are left, and `me.renew` brings a fresh token. `room.closed {room}` tells that a right was taken away.
+**About the connection itself.** `auth_expired` tells with a problem document that the token has run out: private rooms
+are left, and `me.renew` may bring a fresh token within 30 seconds. `auth_revoked` tells that the login has ended, by
+logging out, a new password or a suspension; the connection ends with it. `room.closed {room}` tells that a right was
+taken away.
 """
 ROOMS = {
     "venue": ("venue:{venue_id}", "States and counts of a venue, for everybody; never a person."),

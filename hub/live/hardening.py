@@ -191,8 +191,10 @@ class Wire:
         if self._transport is not None:
             self._transport.abort()
 
-    def leave_soon(self) -> None:
+    def leave_soon(self, reason: str | None = None) -> None:
         """Drop the connection in a moment; what is queued may still go out."""
+        if reason is not None:
+            log.info("a socket is sent away: it %s", reason)
         asyncio.get_running_loop().call_later(SECONDS_TO_LEAVE, self.abort)
 
     async def go_away(self) -> None:

@@ -58,13 +58,16 @@ class Listener:
         hear: Callable[[str, bytes], None],
         changed: Callable[[], None],
         whistle: Callable[[str], None],
+        obey: Callable[[bytes], None],
     ) -> None:
         self._pool = ConnectionPool.from_url(**redis_options(url))
         self._prefix = f"live:{epoch}:"
-        self._hear, self._changed, self._whistle = hear, changed, whistle
+        self._hear, self._changed, self._whistle, self._obey = hear, changed, whistle, obey
         # The worker whistles into a channel of its own: what is not heard proves the line deaf, however open it looks.
         self._canary = f"{self._prefix}canary:{secrets.token_hex(6)}"
         self._heard_canary = 0.0
+        # What every worker is to do at once, whatever is watched there.
+        self.orders = f"{self._prefix}control"
         self._wanted: set[str] = set()
         self._waiting: defaultdict[str, deque[asyncio.Future[bool]]] = defaultdict(deque)
         self._connection: AbstractConnection | None = None
@@ -126,7 +129,7 @@ class Listener:
             stop_if_cancelled()
             self._connection = connection
             self._heard_canary = time.monotonic()
-            missing = {self._canary, *self._wanted}
+            missing = {self._canary, self.orders, *self._wanted}
             await self._send("SUBSCRIBE", missing)
             whistling = asyncio.create_task(self._keep_whistling())
             try:
@@ -147,6 +150,8 @@ class Listener:
         if kind == b"message":
             if channel == self._canary:
                 self._heard_canary = time.monotonic()
+            elif channel == self.orders:
+                self._obey(reply[2])
             else:
                 self._hear(channel.removeprefix(self._prefix), reply[2])
         elif kind == b"subscribe":

@@ -62,6 +62,10 @@ class Publisher:
         """Send an empty message, to see whether it comes back."""
         self._queue([(channel, "")], set())
 
+    def order(self, channel: str, payload: str) -> None:
+        """Send every worker an order, such as to look again at somebody's sockets; while Redis fails it is lost."""
+        self._queue([(channel, payload)], set())
+
     async def send(self, frames: Iterable[Frame]) -> bool:
         """Send frames now; tells whether Redis took them all."""
         return await self._publish([self._message(ready) for ready in frames])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ import orjson
 from aiohttp import web
 from socketio.exceptions import ConnectionRefusedError as Refused
 
+from hub.errors import HubError
 from hub.live.fanout import Fanout, Seat
 from hub.live.frames import Frame
 from hub.live.hardening import SocketServer, Wire, packet, packet_of
@@ -28,10 +30,18 @@ log = logging.getLogger("hub.live")
 
 # Asks of one connection that may wait for their turn; while more arrive the client is not read.
 MOST_ASKS = 64
-# Seconds between two looks at who a socket belongs to, and between two looks at whose turn it is.
+# Seconds between two looks at who a socket belongs to, between two looks at whose turn it is, and before what failed
+# starts again.
 RECHECK_SECONDS = 30.0
+_CHECK_TICK = 0.25
 _TICK = 1.0
 _CHECKS_AT_ONCE = 8
+# Seconds after which a check that the database did not answer is tried again.
+_CHECK_AGAIN_SECONDS = 2.0
+# Seconds over which all sockets are looked at when orders may have been missed.
+_CHECK_ALL_SECONDS = 2.0
+# Seconds for which it is remembered that somebody's sockets were to be looked at: longer than any look takes.
+_REMEMBER_DROPS = 60.0
 _SECONDS_TO_STOP = 2.0
 
 
@@ -79,6 +89,10 @@ class Connection:
         """End the connection; the client comes back and resumes."""
         self.wire.cut(reason)
 
+    def leave_soon(self, reason: str) -> None:
+        """End the connection once what is queued for it had a moment to go out."""
+        self.wire.leave_soon(reason)
+
 
 class Doors(Protocol):
     """The doors, which know rights and commands: who may come in, what may be asked, and who still may stay."""
@@ -102,7 +116,7 @@ class Live:
         assert settings.redis_url
         self.publisher = Publisher(settings.redis_url, pool, epoch, self.fanout.deliver)
         self.listener = Listener(
-            settings.redis_url, epoch, self.fanout.hear, self.fanout.look_soon, self.publisher.whistle
+            settings.redis_url, epoch, self.fanout.hear, self._line_changed, self.publisher.whistle, self._obey
         )
         self.fanout.listener = self.listener
         self.sockets = SocketServer(self, settings.allowed_origins, settings.rate_limits)
@@ -110,7 +124,10 @@ class Live:
         self._connections: dict[str, Connection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._answering: set[asyncio.Task[None]] = set()
-        self._check_now = asyncio.Event()
+        # Whoever may have lost a right is looked at at once, and does not wait behind everybody else.
+        self._urgent = asyncio.Semaphore(_CHECKS_AT_ONCE)
+        # When whose sockets were last to be looked at: a look that began before may have seen the rights of before.
+        self._dropped: dict[int, float] = {}
 
     @classmethod
     async def open(cls, settings: Settings, pool: Pool) -> Live:
@@ -160,12 +177,26 @@ class Live:
         await self.publisher.close()
         await self.listener.close()
 
+    def revoke(self, user_ids: Collection[int]) -> None:
+        """Have every worker look at once at these people's sockets; answers at once and never fails."""
+        if not user_ids:
+            return
+        for user_id in user_ids:
+            self.drop_user(user_id)
+        self.publisher.order(self.listener.orders, orjson.dumps(sorted(user_ids)).decode())
+
     def drop_user(self, user_id: int) -> None:
         """Look at once whether a person's sockets here may stay: a right or a login was taken away."""
+        self._dropped[user_id] = time.monotonic()
         for connection in self._connections.values():
             if connection.user_id == user_id:
-                connection.check_at = 0.0
-        self._check_now.set()
+                self._start(self._check(connection, self._urgent), self._tasks)
+
+    def check_again(self, connection: Connection, began: float, seconds: float) -> None:
+        """Look again at a connection after so many seconds, or at once if it was to be looked at since it began."""
+        connection.check_at = time.monotonic() + seconds
+        if self._dropped.get(connection.user_id or 0, -1.0) >= began:
+            self._start(self._check(connection, self._urgent), self._tasks)
 
     async def enter(self, connection: Connection, room: str) -> Seat:
         """Seat a connection in a room; the seat keeps its events until it begins."""
@@ -230,12 +261,9 @@ class Live:
     async def _keep_checking(self) -> None:
         turns = asyncio.Semaphore(_CHECKS_AT_ONCE)
         while True:
-            with suppress(TimeoutError):
-                # Not wait_for, which loses a cancellation that comes in the same turn as the event (until Python 3.12).
-                async with asyncio.timeout(_TICK):
-                    await self._check_now.wait()
-            self._check_now.clear()
+            await asyncio.sleep(_CHECK_TICK)
             now = time.monotonic()
+            self._dropped = {who: at for who, at in self._dropped.items() if now - at < _REMEMBER_DROPS}
             due = [one for one in self._connections.values() if one.user_id is not None and one.check_at <= now]
             await asyncio.gather(*(self._check(one, turns) for one in due))
 
@@ -243,10 +271,31 @@ class Live:
         async with turns:
             connection.check_at = time.monotonic() + RECHECK_SECONDS
             try:
-                if self.doors is not None:
+                if self.doors is not None and not connection.is_gone:
                     await self.doors.check(connection)
+            except HubError as error:
+                connection.check_at = time.monotonic() + _CHECK_AGAIN_SECONDS
+                log.info("a connection cannot be checked now: %s", error)
             except Exception:
                 log.exception("a connection could not be checked")
+
+    def _obey(self, order: bytes) -> None:
+        try:
+            user_ids = orjson.loads(order)
+        except ValueError:
+            return
+        for user_id in user_ids if isinstance(user_ids, list) else ():
+            if isinstance(user_id, int):
+                self.drop_user(user_id)
+
+    def _line_changed(self) -> None:
+        self.fanout.look_soon()
+        if not self.listener.up:
+            return
+        # Whose sockets were to be looked at while the line was broken, nobody has said.
+        now = time.monotonic()
+        for connection in self._connections.values():
+            connection.check_at = min(connection.check_at, now + random.uniform(0, _CHECK_ALL_SECONDS))  # noqa: S311
 
     async def _send_away(self) -> None:
         with suppress(TimeoutError):

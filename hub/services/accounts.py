@@ -137,6 +137,7 @@ async def log_out(hub: Hub, actor: Actor, refresh_token: str | None = None) -> N
             await logins.revoke_of_refresh_token(work.db, *_read_refresh_token(refresh_token))
         if actor.user_id is not None and actor.login_id is not None:
             await logins.revoke(work.db, actor.user_id, UUID(actor.login_id))
+            work.revoke(actor.user_id)
 
 
 async def log_out_everywhere(hub: Hub, actor: Actor) -> None:
@@ -145,6 +146,7 @@ async def log_out_everywhere(hub: Hub, actor: Actor) -> None:
     async with hub.work(actor) as work:
         await users.void_tokens(work.db, user_id)
         await logins.revoke_all(work.db, user_id)
+        work.revoke(user_id)
 
 
 async def me(hub: Hub, actor: Actor) -> User:
@@ -189,6 +191,7 @@ async def end_login(hub: Hub, actor: Actor, ask: NameLogin) -> None:
     async with hub.work(actor) as work:
         if not await logins.revoke(work.db, user_id, ask.login_id):
             raise NotFound()
+        work.revoke(user_id)
 
 
 async def _tell_who_knows_them(work: Work, user: User) -> None:

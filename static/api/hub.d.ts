@@ -978,7 +978,7 @@ export interface Problem {
   status: number;
   detail: string;
   instance: string;
-  code: "already_exists" | "changed_meanwhile" | "conflict" | "email_taken" | "fault" | "forbidden" | "has_bookings" | "hold_expired" | "idempotency_key_reused" | "in_flight" | "invalid" | "malformed" | "method_not_allowed" | "mixed_currencies" | "not_available" | "not_found" | "not_offered" | "too_large" | "too_many_holds" | "too_many_requests" | "too_many_rooms" | "unauthenticated" | "unavailable" | "unknown_command" | "wrong_credentials" | "wrong_media_type" | "wrong_state";
+  code: "already_exists" | "changed_meanwhile" | "conflict" | "email_taken" | "fault" | "forbidden" | "has_bookings" | "hold_expired" | "idempotency_key_reused" | "in_flight" | "invalid" | "malformed" | "method_not_allowed" | "mixed_currencies" | "not_available" | "not_found" | "not_offered" | "token_expired" | "too_large" | "too_many_holds" | "too_many_requests" | "too_many_rooms" | "unauthenticated" | "unavailable" | "unknown_command" | "wrong_credentials" | "wrong_media_type" | "wrong_state";
   request_id: string;
   /** What is wrong with which field. */
   errors?: {

@@ -175,7 +175,7 @@ class Hub {
     this.socket.on("connect", () => this.#arrive());
     this.socket.on("disconnect", (reason) => this.#leave(reason));
     this.socket.on("connect_error", (error) => this.#refused(error));
-    this.socket.on("login.ended", () => this.renew());
+    for (const name of ["auth_expired", "auth_revoked"]) this.socket.on(name, () => this.renew());
     this.socket.on("room.closed", ({ room }) => this.#of(room).forEach((one) => one.refuse(new Refused({ code: "room_closed", room }))));
     this.socket.onAny((_, envelope) => envelope?.version && this.#of(envelope.room).forEach((one) => one.hear(envelope)));
     this.clock = setInterval(() => this.isConnected && this.#synchronise(), CLOCK_EVERY);

@@ -49,8 +49,8 @@ async def test_a_token_that_runs_out_takes_the_private_rooms_and_a_fresh_one_bri
     desk, mine, public = rooms.desk(venue_id), rooms.user(owner.id), rooms.venue(venue_id)
     watcher = await watched(watch, app_server, token_that_lasts(app_server, owner, 2), venue_id)
     await watcher.until(lambda: bool(watcher.notes), 4)
-    assert watcher.notes[0][0] == "login.ended"
-    assert watcher.notes[0][1]["code"] == "unauthenticated"
+    assert watcher.notes[0][0] == "auth_expired"
+    assert watcher.notes[0][1]["code"] == "token_expired"
     await until_nobody(app_server, desk)
     await until_nobody(app_server, mine)
     await tell(app_server.hub, desk)
@@ -104,8 +104,8 @@ async def test_a_login_that_is_ended_loses_its_rooms_at_once_when_the_live_part_
     await until_nobody(app_server, rooms.desk(venue_id))
     await until_nobody(app_server, rooms.user(owner.id))
     assert time.monotonic() - began < 2
-    assert watcher.notes[0][0] == "login.ended"
-    assert len(app_server.running.live.fanout.members(rooms.venue(venue_id))) == 1
+    await asyncio.wait_for(watcher.closed.wait(), 2)
+    assert watcher.notes[0][0] == "auth_revoked"
 
 
 async def test_without_being_told_the_live_part_looks_by_itself(
