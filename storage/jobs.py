@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel
 
@@ -11,12 +12,13 @@ from storage.query import Db, many, run
 
 
 class Job(BaseModel):
-    """A job that was taken; its attempt is the pledge without which nobody may say how it ended."""
+    """A job that was taken, under a lease without which nobody may say how it ended."""
 
     id: int
     kind: str
     data: dict[str, Any]
-    attempt: int
+    attempts: int
+    lease: UUID
     made_at: datetime
 
 
@@ -47,52 +49,53 @@ async def enqueue(db: Db, kind: str, data: dict[str, Any], *, once: str | None, 
     )
 
 
-async def take(db: Db, kind: str, lease: float, at_once: int) -> list[Job]:
-    """Take the jobs that have been due the longest; they are due again when the lease, in seconds, is over."""
+async def take(db: Db, kind: str, seconds: float, at_once: int) -> list[Job]:
+    """Take the jobs that have been due the longest; they are due again when the lease of so many seconds is over."""
     return await many(
         db,
         Job,
         """
-        UPDATE jobs SET attempts = attempts + 1, due_at = clock_timestamp() + $2 * interval '1 second'
+        UPDATE jobs SET attempts = attempts + 1, lease = gen_random_uuid(),
+               due_at = clock_timestamp() + $2 * interval '1 second'
         WHERE id = ANY (ARRAY(
             SELECT id FROM jobs
             WHERE kind = $1 AND done_at IS NULL AND failed_at IS NULL AND due_at <= clock_timestamp()
             ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED))
-        RETURNING id, kind, data, attempts AS attempt, made_at
+        RETURNING id, kind, data, attempts, lease, made_at
         """,
         kind,
-        lease,
+        seconds,
         at_once,
     )
 
 
-async def done(db: Db, job_id: int, attempt: int) -> bool:
+async def done(db: Db, job_id: int, lease: UUID) -> bool:
     """Mark a job done and forget what was in it; false when somebody else has taken it since."""
     return (
         await run(
             db,
             """
             UPDATE jobs SET done_at = clock_timestamp(), data = '{}', error = NULL
-            WHERE id = $1 AND attempts = $2 AND done_at IS NULL AND failed_at IS NULL
+            WHERE id = $1 AND lease = $2 AND done_at IS NULL AND failed_at IS NULL
             """,
             job_id,
-            attempt,
+            lease,
         )
         == 1
     )
 
 
-async def again(db: Db, job_id: int, attempt: int, error: str, pause: float) -> bool:
+async def again(db: Db, job_id: int, lease: UUID, error: str, pause: float) -> bool:
     """Have a job tried again in `pause` seconds; false when somebody else has taken it since."""
     return (
         await run(
             db,
             """
             UPDATE jobs SET due_at = clock_timestamp() + $4 * interval '1 second', error = $3
-            WHERE id = $1 AND attempts = $2 AND done_at IS NULL AND failed_at IS NULL
+            WHERE id = $1 AND lease = $2 AND done_at IS NULL AND failed_at IS NULL
             """,
             job_id,
-            attempt,
+            lease,
             error,
             pause,
         )
@@ -100,17 +103,17 @@ async def again(db: Db, job_id: int, attempt: int, error: str, pause: float) -> 
     )
 
 
-async def fail(db: Db, job_id: int, attempt: int, error: str) -> bool:
+async def fail(db: Db, job_id: int, lease: UUID, error: str) -> bool:
     """Give a job up; false when somebody else has taken it since."""
     return (
         await run(
             db,
             """
             UPDATE jobs SET failed_at = clock_timestamp(), error = $3
-            WHERE id = $1 AND attempts = $2 AND done_at IS NULL AND failed_at IS NULL
+            WHERE id = $1 AND lease = $2 AND done_at IS NULL AND failed_at IS NULL
             """,
             job_id,
-            attempt,
+            lease,
             error,
         )
         == 1
@@ -122,7 +125,7 @@ async def retry_failed(db: Db, kind: str) -> int:
     return await run(
         db,
         """
-        UPDATE jobs SET failed_at = NULL, due_at = clock_timestamp()
+        UPDATE jobs SET failed_at = NULL, attempts = 0, due_at = clock_timestamp()
         WHERE kind = $1 AND failed_at IS NOT NULL
         """,
         kind,

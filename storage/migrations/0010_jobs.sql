@@ -9,8 +9,9 @@ CREATE TABLE jobs (
     once      text,
     -- whoever takes a job moves this to the end of the lease: it is due again should they die
     due_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
-    -- grows with each taking, so it also tells who was the last to take a job, and alone may say how it ended
     attempts  integer NOT NULL DEFAULT 0,
+    -- drawn anew with each taking: only who took a job last may say how it ended
+    lease     uuid,
     error     text,
     done_at   timestamptz,
     failed_at timestamptz,
