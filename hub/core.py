@@ -12,6 +12,8 @@ from typing import Any
 
 from hub import work as unit_of_work
 from hub.batch import MicroBatcher
+from hub.gateways.files import FileStore, file_store
+from hub.gateways.identity import Providers
 from hub.settings import Settings
 from hub.work import Author, Publish, Repeat, Revoke, Work
 from storage import placing
@@ -83,8 +85,11 @@ class Hub:
     # What is being looked for at this moment, so that a crowd that asks the same is answered by one search.
     searches: dict[Any, asyncio.Task[Any]] = field(default_factory=dict)
     placing: MicroBatcher[placing.AskBooking, placing.Outcome] = field(init=False)
+    providers: Providers = field(init=False)
+    files: FileStore = field(init=False)
 
     def __post_init__(self) -> None:
+        self.providers, self.files = Providers(self.settings), file_store(self.settings)
         self.placing = MicroBatcher(self._place)
 
     def work(self, actor: Actor) -> AbstractAsyncContextManager[Work]:

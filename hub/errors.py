@@ -53,6 +53,12 @@ class Forbidden(HubError):
     code, status = "forbidden", 403
 
 
+class NotInPerson(Forbidden):
+    """Whoever acts for somebody else cannot do this; only they themselves can."""
+
+    code = "not_in_person"
+
+
 class NotFound(HubError):
     """There is no such thing, or it is not yours to see."""
 
@@ -119,6 +125,36 @@ class EmailTaken(Conflict):
     code = "email_taken"
 
 
+class LogInFirst(Conflict):
+    """An account here has this e-mail address already; log in to it and link the other one there."""
+
+    code = "log_in_first"
+
+
+class IdentityTaken(Conflict):
+    """That account already opens another account here, or yours is opened by another one of the same provider."""
+
+    code = "identity_taken"
+
+
+class LastWayIn(Conflict):
+    """You could not log in any more; set a password or link another account first."""
+
+    code = "last_way_in"
+
+
+class QuotaExceeded(Conflict):
+    """There is no room left for more pictures; remove some first."""
+
+    code = "quota_exceeded"
+
+
+class StillInCharge(Conflict):
+    """Others depend on this account; hand over or close what it runs first."""
+
+    code = "still_in_charge"
+
+
 class InFlight(Conflict):
     """The same request is being carried out right now; ask again in a moment."""
 
@@ -147,6 +183,33 @@ class WrongMediaType(HubError):
     """Send the body as application/json."""
 
     code, status = "wrong_media_type", 415
+
+
+class NoPicture(HubError):
+    """This is no picture the hub can read; send a JPEG, PNG or WebP."""
+
+    code, status = "no_picture", 415
+
+
+class CodeRefused(HubError):
+    """The code was used before, is too old or not for this hub; begin again."""
+
+    code, status = "code_refused", 400
+
+
+class IdentityRefused(HubError):
+    """What the provider said about you could not be verified; begin again."""
+
+    code, status = "identity_refused", 401
+
+
+class ProviderUnreachable(HubError):
+    """The provider cannot be reached right now; log in another way or try again later."""
+
+    code, status = "provider_unreachable", 503
+
+    def __init__(self, sentence: str | None = None, *, retry_after: float | None = 30.0, **details: Any) -> None:
+        super().__init__(sentence, retry_after=retry_after, **details)
 
 
 class TooManyRequests(HubError):

@@ -20,6 +20,9 @@ PASSWORD_MEMORY_KB = 65_536
 SECRET_VARIETY = 10
 KNOWN_SECRETS = ("change", "default", "development", "example", "password", "placeholder", "your-secret", "your_secret")
 
+GOOGLE_ISSUER = "https://accounts.google.com"
+FACEBOOK_ISSUER = "https://www.facebook.com"
+
 ON = frozenset({"on", "true", "yes", "1"})
 OFF = frozenset({"off", "false", "no", "0"})
 
@@ -48,6 +51,18 @@ class Settings:
     twilio_account: str | None = None
     twilio_token: str | None = field(default=None, repr=False)
     twilio_from: str | None = None
+    google_client_id: str | None = None
+    google_client_secret: str | None = field(default=None, repr=False)
+    google_issuer: str = GOOGLE_ISSUER
+    facebook_client_id: str | None = None
+    facebook_client_secret: str | None = field(default=None, repr=False)
+    facebook_issuer: str = FACEBOOK_ISSUER
+    bucket_url: str | None = None
+    bucket_region: str = "us-east-1"
+    bucket_access_key: str | None = None
+    bucket_secret_key: str | None = field(default=None, repr=False)
+    upload_megabytes: int = 10
+    upload_quota_megabytes: int = 500
     pool_size: int = 10
     access_minutes: int = 15
     refresh_days: int = 30
@@ -69,6 +84,16 @@ class Settings:
             raise SettingsRefused(
                 "HUB_TWILIO_ACCOUNT, HUB_TWILIO_TOKEN and HUB_TWILIO_FROM go together: set all or none."
             )
+        if (self.google_client_id is None) != (self.google_client_secret is None):
+            raise SettingsRefused("HUB_GOOGLE_CLIENT_ID and HUB_GOOGLE_CLIENT_SECRET go together: set both or none.")
+        if (self.facebook_client_id is None) != (self.facebook_client_secret is None):
+            raise SettingsRefused(
+                "HUB_FACEBOOK_CLIENT_ID and HUB_FACEBOOK_CLIENT_SECRET go together: set both or none."
+            )
+        if len({self.bucket_url is None, self.bucket_access_key is None, self.bucket_secret_key is None}) > 1:
+            raise SettingsRefused(
+                "HUB_BUCKET_URL, HUB_BUCKET_ACCESS_KEY and HUB_BUCKET_SECRET_KEY go together: set all or none."
+            )
         if self.production:
             self._refuse_what_production_must_not_have()
 
@@ -84,6 +109,8 @@ class Settings:
             raise SettingsRefused("HUB_SAMPLE_DATA must be off in production: its passwords are public.")
         if not self.rate_limits:
             raise SettingsRefused("HUB_RATE_LIMITS must be on in production.")
+        if not all(issuer.startswith("https://") for issuer in (self.google_issuer, self.facebook_issuer)):
+            raise SettingsRefused("HUB_GOOGLE_ISSUER and HUB_FACEBOOK_ISSUER must start with https:// in production.")
         if self.password_memory_kb < PASSWORD_MEMORY_KB:
             raise SettingsRefused(f"HUB_PASSWORD_MEMORY_KB must be at least {PASSWORD_MEMORY_KB} in production.")
 
@@ -127,6 +154,18 @@ class Settings:
             twilio_account=read.text("HUB_TWILIO_ACCOUNT"),
             twilio_token=read.text("HUB_TWILIO_TOKEN"),
             twilio_from=read.text("HUB_TWILIO_FROM"),
+            google_client_id=read.text("HUB_GOOGLE_CLIENT_ID"),
+            google_client_secret=read.text("HUB_GOOGLE_CLIENT_SECRET"),
+            google_issuer=(read.address("HUB_GOOGLE_ISSUER", ("https", "http")) or GOOGLE_ISSUER).rstrip("/"),
+            facebook_client_id=read.text("HUB_FACEBOOK_CLIENT_ID"),
+            facebook_client_secret=read.text("HUB_FACEBOOK_CLIENT_SECRET"),
+            facebook_issuer=(read.address("HUB_FACEBOOK_ISSUER", ("https", "http")) or FACEBOOK_ISSUER).rstrip("/"),
+            bucket_url=read.address("HUB_BUCKET_URL", ("https", "http")),
+            bucket_region=read.text("HUB_BUCKET_REGION") or "us-east-1",
+            bucket_access_key=read.text("HUB_BUCKET_ACCESS_KEY"),
+            bucket_secret_key=read.text("HUB_BUCKET_SECRET_KEY"),
+            upload_megabytes=read.number("HUB_UPLOAD_MEGABYTES", 10, 1, 100),
+            upload_quota_megabytes=read.number("HUB_UPLOAD_QUOTA_MEGABYTES", 500, 1, 1_000_000),
             pool_size=read.number("HUB_POOL_SIZE", 10, 1, 500),
             access_minutes=read.number("HUB_ACCESS_MINUTES", 15, 1, 1440),
             refresh_days=read.number("HUB_REFRESH_DAYS", 30, 1, 365),

@@ -1,0 +1,63 @@
+"""What the hub knows of a person, as they may take it with them, and how they have it erased."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import ConfigDict, Field
+
+from hub.models.base import Ask, Thing
+from hub.models.bookings import Booking, BookingChange
+from hub.models.identities import Identity
+from hub.models.users import Login, Password, User
+from hub.models.verifications import SecondFactorCode
+
+
+class WorksAt(Thing):
+    """A venue that a person owns or works at."""
+
+    venue_id: int
+    name: str
+    role: str
+
+
+class Leads(Thing):
+    """A session that a person leads or has led."""
+
+    session_id: int
+    title: str
+    starts_at: datetime
+
+
+class OwnFile(Thing):
+    """A picture of the person, or one that counts against their quota."""
+
+    url: str
+    kind: str
+    bytes: int
+    made_at: datetime
+
+
+class Export(Thing):
+    """All that the hub knows of a person."""
+
+    made_at: datetime
+    user: User
+    logins: list[Login]
+    identities: list[Identity]
+    bookings: list[Booking]
+    booking_changes: list[BookingChange]
+    works_at: list[WorksAt]
+    leads: list[Leads]
+    files: list[OwnFile]
+
+
+class Erase(Ask):
+    """The password, so that nobody but oneself can do it."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    password: Password | None = Field(
+        default=None, description="Required if the account has one; else log in right before."
+    )
+    totp_code: SecondFactorCode | None = None
