@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import BaseModel
 
 from hub import rooms
@@ -14,6 +16,9 @@ AUDIENCE = ("desk", "user")
 
 class BookingFact(Event):
     """A fact about one booking, named by its id; its data is the booking as it then is."""
+
+    # Whether the guest is told by mail or SMS too, as they chose.
+    by_letter: ClassVar[bool] = False
 
     booking_id: int
 
@@ -34,13 +39,19 @@ class BookingPending(BookingFact, name="booking.pending", audience=AUDIENCE):
 class BookingConfirmed(BookingFact, name="booking.confirmed", audience=AUDIENCE):
     """A booking is firm."""
 
+    by_letter = True
+
 
 class BookingCancelled(BookingFact, name="booking.cancelled", audience=AUDIENCE):
     """A booking was cancelled, or a hold released; what it had taken is free."""
 
+    by_letter = True
+
 
 class BookingRescheduled(BookingFact, name="booking.rescheduled", audience=AUDIENCE):
     """A booking's items have moved."""
+
+    by_letter = True
 
 
 class BookingExpired(BookingFact, name="booking.expired", audience=AUDIENCE):

@@ -44,3 +44,26 @@ CREATE TABLE invited (
 );
 CREATE INDEX invited_by ON invited (sender_id, at);
 CREATE INDEX invited_whom ON invited (recipient, at);
+
+-- Has guests told of facts about their bookings, as they chose: by mail unless they said no, by SMS where they said yes.
+-- Nobody is told of what was never firm: a hold that comes and goes is no news.
+CREATE FUNCTION enqueue_booking_letters(ids bigint[], facts text[]) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    enqueued bigint;
+BEGIN
+    INSERT INTO jobs (kind, data, once)
+    SELECT c.kind, jsonb_build_object('booking_id', b.id, 'fact', f.fact), b.id || ' ' || f.fact || ' ' || b.updated_at
+    FROM unnest(ids, facts) AS f (id, fact)
+    JOIN bookings AS b ON b.id = f.id
+    JOIN users AS u ON u.id = b.user_id
+    CROSS JOIN LATERAL (VALUES
+        ('booking_mail', coalesce((u.notification_choices ->> 'email')::boolean, true)),
+        ('booking_sms', coalesce((u.notification_choices ->> 'sms')::boolean, false) AND u.phone_verified_at IS NOT NULL)
+    ) AS c (kind, chosen)
+    WHERE b.confirmed_at IS NOT NULL AND u.status <> 'deleted' AND c.chosen
+      AND coalesce((u.notification_choices ->> f.fact)::boolean, true)
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS enqueued = ROW_COUNT;
+    RETURN enqueued;
+END
+$$;

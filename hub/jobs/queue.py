@@ -1,0 +1,125 @@
+"""Does what was enqueued: each kind in its own lane, on a lease, again with growing pauses, given up in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from hub.core import Hub
+from hub.errors import HubError
+from hub.gateways import Undeliverable
+from hub.gateways.mail import mail_gateway
+from hub.gateways.sms import sms_gateway
+from hub.jobs import letters
+from storage import jobs
+from storage.jobs import Job
+
+log = logging.getLogger("hub.jobs")
+
+# Seconds between two looks at a lane where nothing was due.
+PAUSE = 0.5
+# About four hours of trying, which most outages do not survive.
+TRIES = 12
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 3600.0
+LONGEST_ERROR = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """How jobs of a kind are done; a lease, in seconds, must outlast what is taken at once."""
+
+    do: Callable[[Job], Awaitable[None]]
+    lease: float = 60.0
+    at_once: int = 10
+
+
+@asynccontextmanager
+async def lanes(hub: Hub) -> AsyncIterator[Mapping[str, Lane]]:
+    """Open what the jobs need of the outside, and name each kind with its lane."""
+    async with mail_gateway(hub.settings, hub.pool) as mailer, sms_gateway(hub.settings, hub.pool) as texter:
+        yield {
+            "mail": Lane(partial(letters.send_mail, hub, mailer)),
+            "sms": Lane(partial(letters.send_sms, hub, texter)),
+            "booking_mail": Lane(partial(letters.send_booking_mail, hub, mailer)),
+            "booking_sms": Lane(partial(letters.send_booking_sms, hub, texter)),
+        }
+
+
+async def run(hub: Hub) -> None:
+    """Do jobs until cancelled; any number of workers may, each takes others."""
+    async with lanes(hub) as open_lanes, asyncio.TaskGroup() as group:
+        for kind, lane in open_lanes.items():
+            group.create_task(_keep_working(hub, kind, lane), name=f"queue of {kind}")
+
+
+async def work_off(hub: Hub) -> int:
+    """Do all that is due by now and answer how many jobs that were, whatever became of them."""
+    worked = 0
+    async with lanes(hub) as open_lanes:
+        for kind, lane in open_lanes.items():
+            while taken := await work(hub, kind, lane):
+                worked += taken
+    return worked
+
+
+async def _keep_working(hub: Hub, kind: str, lane: Lane) -> None:
+    while True:
+        try:
+            taken = await work(hub, kind, lane)
+        except HubError as error:
+            log.warning("the queue of %s has to wait: %s", kind, error)
+            taken = 0
+        if taken < lane.at_once:
+            await asyncio.sleep(PAUSE)
+
+
+async def work(hub: Hub, kind: str, lane: Lane) -> int:
+    """Take what is due and do it; answers how many jobs that were."""
+    async with hub.reading() as db:
+        taken = await jobs.take(db, kind, lane.lease, lane.at_once)
+    async with asyncio.TaskGroup() as group:
+        for job in taken:
+            group.create_task(_do(hub, lane, job))
+    return len(taken)
+
+
+async def _do(hub: Hub, lane: Lane, job: Job) -> None:
+    error: Exception | None = None
+    if job.attempts > TRIES:
+        # Nobody who took it came back to tell: it may be what kills them.
+        error = Undeliverable("It was taken again and again, and never ended.")
+    else:
+        try:
+            # Done before the lease is over, or not at all: then somebody else takes it.
+            async with asyncio.timeout(lane.lease * 0.75):
+                await lane.do(job)
+        except Exception as raised:  # noqa: BLE001 - whatever it is, the job is tried again and its error kept
+            error = raised
+    await _note(hub, job, error)
+
+
+async def _note(hub: Hub, job: Job, error: Exception | None) -> None:
+    # The text may name a person, so it is kept with the job and not logged.
+    said = f"{type(error).__name__}: {error}".replace("\x00", "")[:LONGEST_ERROR]
+    async with hub.reading() as db:
+        if error is None:
+            noted = await jobs.done(db, job.id, job.lease)
+        elif isinstance(error, Undeliverable) or job.attempts >= TRIES:
+            noted = await jobs.fail(db, job.id, job.lease, said)
+            log.error("job %s (%s) is given up: %s", job.id, job.kind, type(error).__name__)
+        else:
+            noted = await jobs.again(db, job.id, job.lease, said, pause_after(job.attempts))
+            log.warning("job %s (%s) is tried again: %s", job.id, job.kind, type(error).__name__)
+    if not noted:
+        log.warning("job %s (%s) took longer than its lease; somebody else has it now", job.id, job.kind)
+
+
+def pause_after(attempts: int) -> float:
+    """Answer how long to wait after so many attempts, in seconds: twice as long each time, and never all together."""
+    pause = min(FIRST_PAUSE * 2.0 ** (attempts - 1), LONGEST_PAUSE)
+    return pause * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
