@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from hub.errors import InFlight, KeyReused
 from hub.events import Event
 from hub.events.bookings import BookingFact
-from storage import event_log, jobs, repeats
+from storage import booking_letters, event_log, jobs, repeats
 from storage.event_log import Told, Touched
 from storage.pool import Pool
 from storage.query import Db
@@ -138,6 +138,12 @@ class Work:
         told = [(room, event) for event in self._events if not isinstance(event, BookingFact) for room in event.rooms()]
         if not facts and not told and not self._touched:
             return []
+        letters = [fact for fact in facts if fact.by_letter]
+        if letters:
+            # Before the facts are told: that locks what all of their watchers wait for.
+            await booking_letters.enqueue(
+                self.db, [fact.booking_id for fact in letters], [fact.name for fact in letters]
+            )
         return await event_log.tell(
             self.db,
             [room for room, _ in told],
