@@ -12,6 +12,7 @@ from handlers.documents import write
 from handlers.endpoint import EVERYBODY, SIGNED_IN, Call, Endpoint
 from hub.core import Actor, Hub
 from hub.errors import Forbidden, Invalid, Unauthenticated
+from hub.services import access
 from hub.work import Repeat, Repeated
 
 _LONGEST_KEY = 255
@@ -25,6 +26,8 @@ def judge(endpoint: Endpoint, actor: Actor) -> None:
         raise Unauthenticated()
     if endpoint.may != SIGNED_IN and not actor.may(endpoint.may):
         raise Forbidden()
+    if endpoint.in_person:
+        access.in_person(actor)
 
 
 def repeatable(endpoint: Endpoint, actor: Actor, key: str | None, body: bytes) -> Actor:

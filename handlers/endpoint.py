@@ -38,6 +38,7 @@ class Endpoint:
     repeatable: bool
     tells: tuple[str, ...]
     over_socket: bool
+    in_person: bool
     ask: type[BaseModel] | None
     answer: Any
     handler: Callable[..., Awaitable[Any]]
@@ -59,11 +60,13 @@ def endpoint(
     repeatable: bool = False,
     tells: tuple[str, ...] = (),
     over_socket: bool = True,
+    in_person: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Put a handler into the table.
 
     `may` is EVERYBODY, SIGNED_IN or a permission `resource:action`; ownership is judged in the service.
-    `repeatable` endpoints honour an Idempotency-Key; `tells` names the events a call may cause.
+    `repeatable` endpoints honour an Idempotency-Key; `tells` names the events a call may cause. What is to be done
+    `in_person` nobody may do who acts for somebody else: money, how one logs in, one's data as a whole.
     """
     method, path = route.split(" ", 1)
 
@@ -85,6 +88,7 @@ def endpoint(
             repeatable=repeatable,
             tells=tells,
             over_socket=over_socket,
+            in_person=in_person,
             ask=hints[parameters[1]] if len(parameters) > 1 else None,
             answer=hints.get("return"),
             handler=handler,

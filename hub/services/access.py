@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from hub.core import Actor
-from hub.errors import Forbidden, NotFound, Unauthenticated
+from hub.errors import Forbidden, NotFound, NotInPerson, Unauthenticated
 from hub.models.venues import Venue
 from storage import access as ties
 from storage import bookings as booking_store
+from storage import people as people_store
+from storage import users as user_store
 from storage import venues as venue_store
 from storage.bookings import BookingRow
 from storage.claims import Claim
+from storage.people import Target
 from storage.query import Db
+from storage.roles import Granted
+
+SUPER_ADMIN = "super_admin"
+# Everybody may choose one of these at sign-up; whoever grants another makes an admin of somebody.
+CHOSEN_ROLES = frozenset({"customer", "facilitator", "vendor"})
 
 
 def signed_in(actor: Actor) -> int:
@@ -20,6 +28,84 @@ def signed_in(actor: Actor) -> int:
     if actor.user_id is None:
         raise Unauthenticated()
     return actor.user_id
+
+
+def needs(actor: Actor, permission: str) -> None:
+    """Refuse whose roles do not carry this permission."""
+    if not actor.is_hub:
+        signed_in(actor)
+    if not actor.may(permission):
+        raise Forbidden()
+
+
+def in_person(actor: Actor) -> None:
+    """Refuse who acts for somebody else: what moves money, how one logs in, one's data as a whole."""
+    if actor.impersonator_id is not None:
+        raise NotInPerson()
+
+
+def is_super_admin(actor: Actor) -> bool:
+    """Tell whether nobody stands above the actor."""
+    return actor.is_hub or SUPER_ADMIN in actor.roles
+
+
+def stands_above(actor: Actor, rank: int) -> bool:
+    """Tell whether the actor's rank is strictly higher; nobody grants their own."""
+    return actor.is_hub or actor.rank > rank
+
+
+async def person(db: Db, actor: Actor, user_id: int, permission: str) -> Target:
+    """Lock and load somebody whom the actor may change: below their own rank, or anybody for a super admin."""
+    needs(actor, permission)
+    found = await people_store.lock(db, user_id)
+    if found is None:
+        raise NotFound()
+    if not stands_above(actor, found.rank) and not is_super_admin(actor):
+        raise Forbidden("Only whoever stands above this person can do that.")
+    return found
+
+
+def grant(actor: Actor, roles: Iterable[Granted]) -> None:
+    """Refuse to grant what is not strictly below one's own rank, allows more than oneself, or makes an admin."""
+    for role in roles:
+        if not stands_above(actor, role.rank):
+            raise Forbidden(f"Only whoever stands above the role {role.code} can grant it.")
+        if role.code in CHOSEN_ROLES:
+            continue
+        needs(actor, "role:create")
+        allows(actor, role.permissions)
+
+
+def allows(actor: Actor, permissions: Iterable[str]) -> None:
+    """Refuse to let somebody do what the actor may not do."""
+    beyond = sorted(one for one in permissions if not actor.may(one))
+    if beyond:
+        raise Forbidden(f"You may not do this yourself: {', '.join(beyond)}.")
+
+
+def take(actor: Actor, roles: Iterable[Granted]) -> None:
+    """Refuse to take away a role that is not strictly below one's own rank; a super admin takes any."""
+    for role in roles:
+        if not stands_above(actor, role.rank) and not is_super_admin(actor):
+            raise Forbidden(f"Only whoever stands above the role {role.code} can take it away.")
+
+
+async def staff(db: Db, actor: Actor, venue_id: int, *roles: str) -> Venue:
+    """Lock and load a venue whose staff the actor may change as far as these roles; managers the owner alone decides."""
+    venue = await manage_venue(db, actor, venue_id, "venue:update")
+    if "manager" in roles and not actor.may("venue:update"):
+        if await ties.tie(db, venue_id, signed_in(actor)) != "owner":
+            raise Forbidden("Only the venue's owner decides who manages it.")
+    return venue
+
+
+async def may_still_invite(db: Db, inviter_id: int, venue_id: int, role: str) -> bool:
+    """Tell whether somebody who has invited to a venue's staff could still do so."""
+    tie = await ties.tie(db, venue_id, inviter_id)
+    if tie == "owner" or (tie == "manager" and role == "desk"):
+        return True
+    inviter = await user_store.find(db, inviter_id)
+    return inviter is not None and not {"venue:update", "venue:manage"}.isdisjoint(inviter.permissions)
 
 
 async def works_at(db: Db, actor: Actor, venue_id: int) -> bool:
@@ -51,8 +137,15 @@ async def desk(db: Db, actor: Actor, venue_id: int) -> Venue:
 
 async def manage_venue(db: Db, actor: Actor, venue_id: int, permission: str) -> Venue:
     """Lock and load a venue whose inventory the actor may change: owner, manager, or a role with the permission."""
-    user_id = signed_in(actor) if not actor.is_hub else 0
+    if not actor.is_hub:
+        signed_in(actor)
     await ties.lock_venue(db, venue_id)
+    return await managed_venue(db, actor, venue_id, permission)
+
+
+async def managed_venue(db: Db, actor: Actor, venue_id: int, permission: str) -> Venue:
+    """Load a venue that the actor runs: its owner, a manager, or a role with the permission; the desk may not."""
+    user_id = signed_in(actor) if not actor.is_hub else 0
     tie = await ties.tie(db, venue_id, user_id)
     if tie not in ("owner", "manager") and not actor.may(permission):
         raise Forbidden() if tie == "desk" else NotFound()
