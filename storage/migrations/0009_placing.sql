@@ -207,6 +207,10 @@ BEGIN
     FROM unnest(booked, documents) AS b (
         ask, id, user_id, booked_by, status, expires_at, hold_ends_at, currency, price, notes, guest_details,
         person_limit, venue_limit, repeat_route, repeat_key, repeat_hash, booking_id, its_user_id, venue_ids, document);
+    IF EXISTS (SELECT 1 FROM unnest(booked) AS b WHERE b.status = 'confirmed') THEN
+        PERFORM enqueue_booking_letters(b.ids, array_fill('booking.confirmed'::text, ARRAY[cardinality(b.ids)]))
+        FROM (SELECT array_agg(b.id) AS ids FROM unnest(booked) AS b WHERE b.status = 'confirmed') AS b;
+    END IF;
     RETURN QUERY
     SELECT NULL::integer, NULL, NULL, ROW(t.room, t.version, t.name, t.at, t.data, t.outbox_id)::told_event
     FROM tell_documents('{}', '{}', '{}', documents, ARRAY(SELECT 'booking.' || b.status FROM unnest(booked) AS b),
