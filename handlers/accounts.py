@@ -5,7 +5,7 @@ from __future__ import annotations
 from handlers.endpoint import EVERYBODY, Call, endpoint
 from hub.models.base import Page
 from hub.models.users import ChangeMe, ListLogins, LogIn, Login, NameLogin, Refresh, Register, Tokens, User
-from hub.services import accounts
+from hub.services import accounts, logins
 
 
 @endpoint("auth.register", "POST /auth/register", may=EVERYBODY, status=201, over_socket=False)
@@ -23,19 +23,19 @@ async def log_in(call: Call, ask: LogIn) -> Tokens:
 @endpoint("auth.refresh", "POST /auth/refresh", may=EVERYBODY, over_socket=False)
 async def refresh(call: Call, ask: Refresh) -> Tokens:
     """Trade a refresh token for new tokens; each works once, and one that comes twice ends its login."""
-    return await accounts.refresh(call.hub, call.actor, ask)
+    return await logins.refresh(call.hub, call.actor, ask)
 
 
 @endpoint("auth.logout", "POST /auth/logout", status=204)
 async def log_out(call: Call) -> None:
     """Log out on this device; its tokens are worthless at once."""
-    await accounts.log_out(call.hub, call.actor)
+    await logins.log_out(call.hub, call.actor)
 
 
 @endpoint("auth.logout_everywhere", "POST /auth/logout-everywhere", status=204)
 async def log_out_everywhere(call: Call) -> None:
     """Log out on every device."""
-    await accounts.log_out_everywhere(call.hub, call.actor)
+    await logins.log_out_everywhere(call.hub, call.actor)
 
 
 @endpoint("me.read", "GET /me")
@@ -53,10 +53,10 @@ async def change_me(call: Call, ask: ChangeMe) -> User:
 @endpoint("me.logins", "GET /me/logins")
 async def list_logins(call: Call, ask: ListLogins) -> Page[Login]:
     """List the devices on which you are logged in, the one used last first."""
-    return await accounts.list_logins(call.hub, call.actor, ask)
+    return await logins.listed(call.hub, call.actor, ask)
 
 
 @endpoint("me.end_login", "DELETE /me/logins/{login_id}", status=204)
 async def end_login(call: Call, ask: NameLogin) -> None:
     """Log out one of your devices."""
-    await accounts.end_login(call.hub, call.actor, ask)
+    await logins.end(call.hub, call.actor, ask)

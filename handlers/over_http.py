@@ -22,6 +22,7 @@ from hub.work import Repeated
 BASE = "/api/v1"
 HUB = web.AppKey("hub", Hub)
 ENDPOINT = web.RequestKey("endpoint", Endpoint)
+REQUEST_ID = web.RequestKey("request_id", str)
 
 # A body that drips in must not hold a connection for ever.
 SECONDS_TO_SEND = 15.0
@@ -29,6 +30,17 @@ SECONDS_TO_SEND = 15.0
 _PARAMETER = re.compile(r"{(\w+)}")
 WITH_BODY = ("POST", "PUT", "PATCH")
 _LONGEST_DEVICE = 200
+# All that an admin may ask who still has to set up a second factor, where the operator requires one.
+_SETTING_UP = frozenset(
+    {
+        "auth.logout",
+        "auth.logout_everywhere",
+        "me.confirm_second_factor",
+        "me.read",
+        "me.second_factor",
+        "me.set_up_second_factor",
+    }
+)
 
 Serve = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -143,12 +155,14 @@ async def actor_of(request: web.Request) -> Actor:
     endpoint = request.get(ENDPOINT)
     # Who logs in or refreshes proves it by the body; clients send their expired token along all the same.
     proves_it_by_body = endpoint is not None and (endpoint.subject, endpoint.may) == ("auth", EVERYBODY)
+    request_id = request.get(REQUEST_ID, "")
     if not header or proves_it_by_body:
-        return Actor(address=address, device=device)
+        return Actor(address=address, device=device, request_id=request_id)
     scheme, _, token = header[0].partition(" ")
     if len(header) > 1 or scheme.lower() != "bearer" or not token:
         raise Unauthenticated()
-    return await accounts.actor_of(hub, token.strip(), address=address, device=device)
+    setting_up = endpoint is not None and endpoint.name in _SETTING_UP
+    return await accounts.actor_of(hub, token.strip(), address=address, device=device, setting_up=setting_up)
 
 
 def address_of(request: web.Request) -> str:

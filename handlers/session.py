@@ -14,7 +14,7 @@ from handlers.over_http import HUB, address_of
 from hub.core import Actor
 from hub.errors import Forbidden, HubError, TooLarge, Unauthenticated, WrongMediaType
 from hub.models.users import LogIn, Refresh, Register, Tokens
-from hub.services import accounts
+from hub.services import accounts, logins
 
 COOKIE = "hub_session"
 # Changes with every answer and says nothing: a page knows by it whether the answer to an earlier page has arrived,
@@ -55,7 +55,7 @@ async def _refresh(request: web.Request) -> web.Response:
         return _forget(request, Unauthenticated())
     try:
         ask = Refresh.model_validate({"refresh_token": token[:500]})
-        return _answer(request, await accounts.refresh(request.app[HUB], _actor(request), ask))
+        return _answer(request, await logins.refresh(request.app[HUB], _actor(request), ask))
     except Unauthenticated as refusal:
         return _forget(request, refusal)
 
@@ -64,7 +64,7 @@ async def _log_out(request: web.Request) -> web.Response:
     await _read(request)
     token = request.cookies.get(COOKIE)
     if token:
-        await accounts.log_out(request.app[HUB], _actor(request), token)
+        await logins.log_out(request.app[HUB], _actor(request), token)
     response = web.Response(status=204)
     _clear(response)
     return response

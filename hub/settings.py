@@ -68,6 +68,7 @@ class Settings:
     refresh_days: int = 30
     password_memory_kb: int = PASSWORD_MEMORY_KB
     facilitator_signup: bool = True
+    admin_totp: bool = False
     hold_seconds: int = 600
     hold_cap_seconds: int = 1800
     holds_per_person: int = 5
@@ -171,6 +172,7 @@ class Settings:
             refresh_days=read.number("HUB_REFRESH_DAYS", 30, 1, 365),
             password_memory_kb=read.number("HUB_PASSWORD_MEMORY_KB", PASSWORD_MEMORY_KB, 64, 4_194_304),
             facilitator_signup=read.switch("HUB_FACILITATOR_SIGNUP", True),
+            admin_totp=read.switch("HUB_ADMIN_TOTP", False),
             hold_seconds=read.number("HUB_HOLD_SECONDS", 600, 1, 86_400),
             hold_cap_seconds=read.number("HUB_HOLD_CAP_SECONDS", 1800, 1, 604_800),
             holds_per_person=read.number("HUB_HOLDS_PER_PERSON", 5, 1, 1000),

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from hub.models.users import Login
-from storage.query import Db, many, maybe, run, value
+from storage.query import Db, column, many, maybe, run, value
 
 
 class Refreshed(BaseModel):
@@ -66,28 +66,30 @@ async def use_refresh_token(db: Db, token_id: UUID, secret_hash: bytes) -> Refre
     )
 
 
-async def revoke_reused(db: Db, token_id: UUID, secret_hash: bytes) -> int:
-    """Revoke the login of a refresh token that was spent before: one of its two bearers has stolen it."""
-    return await run(
+async def revoke_reused(db: Db, token_id: UUID, secret_hash: bytes) -> list[int]:
+    """Revoke the login of a refresh token that was spent before, since one of two bearers is a thief; answers whose."""
+    return await column(
         db,
         """
         UPDATE logins SET revoked_at = clock_timestamp()
         WHERE revoked_at IS NULL AND id = (
             SELECT login_id FROM refresh_tokens WHERE id = $1 AND secret_hash = $2 AND used_at IS NOT NULL)
+        RETURNING user_id
         """,
         token_id,
         secret_hash,
     )
 
 
-async def revoke_of_refresh_token(db: Db, token_id: UUID, secret_hash: bytes) -> int:
-    """Revoke the login that a refresh token belongs to."""
-    return await run(
+async def revoke_of_refresh_token(db: Db, token_id: UUID, secret_hash: bytes) -> list[int]:
+    """Revoke the login that a refresh token belongs to, and tell whose it was."""
+    return await column(
         db,
         """
         UPDATE logins SET revoked_at = clock_timestamp()
         WHERE revoked_at IS NULL AND id = (
             SELECT login_id FROM refresh_tokens WHERE id = $1 AND secret_hash = $2)
+        RETURNING user_id
         """,
         token_id,
         secret_hash,

@@ -20,6 +20,7 @@ class Standing(BaseModel):
     roles: frozenset[str]
     permissions: frozenset[str]
     rank: int
+    has_second_factor: bool
 
 
 class Credentials(BaseModel):
@@ -59,7 +60,9 @@ async def standing(db: Db, user_id: int, login_id: UUID) -> Standing | None:
                ARRAY(SELECT p.resource || ':' || p.action
                      FROM user_roles AS ur JOIN role_permissions AS rp ON rp.role_id = ur.role_id
                      JOIN permissions AS p ON p.id = rp.permission_id
-                     WHERE ur.user_id = u.id) AS permissions
+                     WHERE ur.user_id = u.id) AS permissions,
+               EXISTS (SELECT FROM second_factors AS f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL)
+                   AS has_second_factor
         FROM users AS u
         JOIN logins AS l ON l.user_id = u.id
         CROSS JOIN LATERAL (
@@ -167,6 +170,96 @@ async def change_profile(db: Db, user_id: int, profile: Profile) -> None:
         profile.language,
         profile.currency,
         profile.notification_choices,
+    )
+
+
+async def lock_unchanged(db: Db, user_id: int, password_hash: str) -> bool:
+    """Lock an active person whose password still is the one that was judged; False when it has changed meanwhile."""
+    return bool(
+        await value(
+            db,
+            """
+            SELECT true FROM users WHERE id = $1 AND password_hash = $2 AND status = 'active' FOR NO KEY UPDATE
+            """,
+            user_id,
+            password_hash,
+        )
+    )
+
+
+async def find_addressee(db: Db, email: str | None, phone: str | None) -> int | None:
+    """Find the active person with this e-mail address, or whose verified telephone number this is."""
+    user_id: int | None = await value(
+        db,
+        """
+        SELECT id FROM users
+        WHERE status = 'active' AND (email = $1::text::citext OR (phone = $2 AND phone_verified_at IS NOT NULL))
+        """,
+        email,
+        phone,
+    )
+    return user_id
+
+
+async def verify_email(db: Db, user_id: int, email: str) -> None:
+    """Note that a person has shown this e-mail address to be theirs, if it still is the one they go by."""
+    await run(
+        db,
+        """
+        UPDATE users SET email_verified_at = clock_timestamp(), updated_at = clock_timestamp()
+        WHERE id = $1 AND email = $2::text::citext AND email_verified_at IS NULL
+        """,
+        user_id,
+        email,
+    )
+
+
+async def verify_phone(db: Db, user_id: int, phone: str) -> None:
+    """Note that a telephone number rings with this person, and with nobody who had it before."""
+    await run(
+        db,
+        """
+        UPDATE users SET phone_verified_at = NULL, updated_at = clock_timestamp()
+        WHERE phone = $2 AND id <> $1 AND phone_verified_at IS NOT NULL
+        """,
+        user_id,
+        phone,
+    )
+    await run(
+        db,
+        """
+        UPDATE users SET phone_verified_at = clock_timestamp(), updated_at = clock_timestamp()
+        WHERE id = $1 AND phone = $2
+        """,
+        user_id,
+        phone,
+    )
+
+
+async def change_email(db: Db, user_id: int, email: str) -> None:
+    """Write a person's new e-mail address, which they have shown to be theirs; a known one is refused."""
+    await run(
+        db,
+        """
+        UPDATE users SET email = $2::text::citext, email_verified_at = clock_timestamp(),
+            updated_at = clock_timestamp()
+        WHERE id = $1
+        """,
+        user_id,
+        email,
+    )
+
+
+async def set_password(db: Db, user_id: int, password_hash: str) -> None:
+    """Write a new password and make all access tokens worthless."""
+    await run(
+        db,
+        """
+        UPDATE users SET password_hash = $2, token_version = token_version + 1, updated_at = clock_timestamp()
+        WHERE id = $1
+        """,
+        user_id,
+        password_hash,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from hub.core import Actor
 from hub.errors import Unauthenticated
 from hub.models.users import LogIn, Refresh, Register, Tokens
-from hub.services import accounts
+from hub.services import accounts, logins
 from tests.doors import PASSWORD, ListeningHub
 
 PHONE = Actor(device="Phone", address="203.0.113.7")
@@ -42,7 +42,7 @@ async def good(hub: ListeningHub, given: Tokens) -> set[str]:
     found = set()
     for kind, use in (
         ("access", lambda: actor_of(hub, given)),
-        ("refresh", lambda: accounts.refresh(hub, PHONE, spend(given))),
+        ("refresh", lambda: logins.refresh(hub, PHONE, spend(given))),
     ):
         try:
             await use()

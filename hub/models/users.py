@@ -11,6 +11,8 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr, StringConstraints, field_validator
 
 from hub.models.base import Ask, CurrencyCode, Day, Line, Name, Paging, Text, Thing
+from hub.models.fields import Zone
+from hub.models.verifications import SecondFactorCode
 
 LONGEST_EMAIL = 254
 # Letters of any script, but nothing that needs quotes: quoted addresses exist in RFC 5321 and in tests only.
@@ -68,6 +70,14 @@ NotificationChoices = Annotated[
 ]
 
 
+class OwnStudio(Ask):
+    """The studio in which a facilitator leads their sessions, a venue of their own."""
+
+    name: Name
+    timezone: Zone = "UTC"
+    city: Line = ""
+
+
 class Register(Ask):
     """A new account, with what its owner tells of themselves."""
 
@@ -84,16 +94,20 @@ class Register(Ask):
     currency: CurrencyCode = "USD"
     bio: Text | None = None
     specialisation: Line | None = None
+    studio: OwnStudio | None = Field(
+        default=None, description="For facilitators; without one, their first session opens a studio under their name."
+    )
 
 
 class LogIn(Ask):
-    """An e-mail address, also accepted under the name username, and its password."""
+    """An e-mail address, also accepted under the name username, its password, and the second factor if there is one."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
     email: Email | None = None
     username: Email | None = None
     password: Password
+    totp_code: SecondFactorCode | None = None
 
 
 class Refresh(Ask):

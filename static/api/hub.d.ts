@@ -12,6 +12,16 @@ export interface Told<Name extends string, Data> {
 
 export type Acknowledgement<Data> = { ok: true; data: Data } | { ok: false; error: Problem };
 
+/** A short access token to act as somebody else: it cannot be refreshed, and ends with one's own login. */
+export interface Acting {
+  access_token: string;
+  token_type: "Bearer";
+  /** Seconds until the access token expires. */
+  expires_in: number;
+  user: User;
+  impersonator_id: number;
+}
+
 /** Something a venue sells beside its rooms and places. */
 export interface Addon {
   id: number;
@@ -60,6 +70,11 @@ export interface AskRoomAvailability {
   minutes?: number | null;
 }
 
+/** The password, before an authenticator is set up. */
+export interface AskSecondFactor {
+  password: string;
+}
+
 /** A numbered room or hall for some hours. */
 export interface AskSlot {
   kind: "slot";
@@ -105,6 +120,11 @@ export interface AskVenueAvailability {
   to?: string | null;
   minutes?: number | null;
   guests?: number;
+}
+
+/** What is to be verified: the e-mail address or the telephone number of one's account. */
+export interface AskVerification {
+  channel: "email" | "phone";
 }
 
 /** A basket with one clock, one locked price and one reference; a hold is a booking whose status is held. */
@@ -222,6 +242,20 @@ export interface ChangeClosure {
   reason?: string;
 }
 
+/** How far somebody's work at a venue reaches from now on. */
+export interface ChangeColleague {
+  venue_id: number;
+  user_id: number;
+  role: "desk" | "manager";
+}
+
+/** The e-mail address that one's account shall have, proved by the password. */
+export interface ChangeEmail {
+  email: string;
+  password: string;
+  totp_code?: string | null;
+}
+
 /** What changes about oneself; what is not sent stays, and null empties what may be empty. */
 export interface ChangeMe {
   full_name?: string | null;
@@ -237,11 +271,44 @@ export interface ChangeMe {
   notification_choices?: Record<string, unknown> | null;
 }
 
+/** The password as it is and as it shall be; all other logins end. */
+export interface ChangePassword {
+  current_password: string;
+  /** At least 10 characters, at most 128 bytes. */
+  password: string;
+  totp_code?: string | null;
+}
+
+/** What changes about a person; what is not sent stays. Their password and e-mail address are theirs to change. */
+export interface ChangePerson {
+  user_id: number;
+  full_name?: string;
+  first_name?: string | null;
+  last_name?: string | null;
+  phone?: string | null;
+  bio?: string | null;
+  specialisation?: string | null;
+  language?: "en" | "km" | "zh";
+  /** ISO 4217 code. */
+  currency?: string;
+  is_student?: boolean;
+}
+
+/** What changes about a role of one's own making; what is not sent stays. */
+export interface ChangeRole {
+  role_id: number;
+  name?: string;
+  description?: string;
+  /** Roles of a higher rank may grant this one. */
+  rank?: number;
+}
+
 /** What changes about a room; what is left out stays as it is. */
 export interface ChangeRoom {
   room_id: number;
   number?: string;
   floor?: number | null;
+  images?: Image[];
   status?: "available" | "occupied" | "maintenance" | "out_of_service";
   is_active?: boolean;
 }
@@ -340,6 +407,13 @@ export interface Changes {
   changes: (RoomState | NightState | SessionState)[];
 }
 
+/** The code that came to one's address or number. */
+export interface CheckVerification {
+  channel: "email" | "phone";
+  /** The six digits that were sent. */
+  code: string;
+}
+
 /** A time at which a room, a number of a pool's rooms, or with neither every room of the venue is closed. */
 export interface Closure {
   id: number;
@@ -357,6 +431,33 @@ export interface Closure {
 export interface ClosurePage {
   items: Closure[];
   meta: PageMeta;
+}
+
+/** Somebody who works at a venue. */
+export interface Colleague {
+  venue_id: number;
+  user_id: number;
+  full_name: string;
+  email: string;
+  role: "owner" | "manager" | "desk";
+  since: string;
+}
+
+export interface ColleaguePage {
+  items: Colleague[];
+  meta: PageMeta;
+}
+
+/** The code that came to the new address. */
+export interface ConfirmEmail {
+  /** The six digits that were sent. */
+  code: string;
+}
+
+/** The first code that the authenticator shows. */
+export interface ConfirmSecondFactor {
+  /** The six digits that were sent. */
+  code: string;
 }
 
 /** Something sold beside a room or a place, such as a breakfast. */
@@ -386,6 +487,30 @@ export interface CreateClosure {
   reason?: string;
 }
 
+/** A new account for somebody else; without a password they choose one themselves, over a mail. */
+export interface CreatePerson {
+  email: string;
+  full_name: string;
+  /** Codes of roles. */
+  roles?: string[];
+  password?: string | null;
+  phone?: string | null;
+  language?: "en" | "km" | "zh";
+  /** ISO 4217 code. */
+  currency?: string;
+}
+
+/** A role of one's own making, below one's own rank and with nothing that one may not do oneself. */
+export interface CreateRole {
+  name: string;
+  /** Made of the name when left out. */
+  code?: string | null;
+  description?: string;
+  /** Roles of a higher rank may grant this one. */
+  rank?: number;
+  permissions?: string[];
+}
+
 /** A numbered room of a type. */
 export interface CreateRoom {
   room_type_id: number;
@@ -393,6 +518,7 @@ export interface CreateRoom {
   venue_id?: number | null;
   number: string;
   floor?: number | null;
+  images?: Image[];
   status?: "available" | "occupied" | "maintenance" | "out_of_service";
   is_active?: boolean;
 }
@@ -556,6 +682,22 @@ export interface DeskVenue {
   currency: string;
 }
 
+/** The password and a code, to log in without a second factor again or for new recovery codes. */
+export interface EndSecondFactor {
+  password: string;
+  /** Six digits of the authenticator, or a recovery code. */
+  code: string;
+}
+
+/** What an authenticator needs to know; nothing is asked for until a first code has confirmed it. */
+export interface Enrolment {
+  /** In base 32, to be typed where no camera is. */
+  secret: string;
+  uri: string;
+  /** The address as a QR code, an SVG document. */
+  qr_svg: string;
+}
+
 /** How every fact travels: gapless versions per room, in commit order. */
 export interface Envelope {
   room: string;
@@ -599,6 +741,13 @@ export interface Findings {
   items: Found[];
   meta: PageMeta;
   relaxed: ("price" | "kind" | "guests" | "dates" | "place")[];
+}
+
+/** Whose password is forgotten, by e-mail address or verified telephone number, and where the code shall go. */
+export interface ForgotPassword {
+  email?: string | null;
+  phone?: string | null;
+  channel?: "email" | "sms";
 }
 
 /** One finding: a venue that sells nights or hours, or a session, with what is free of it. */
@@ -667,6 +816,21 @@ export interface HubTime {
   at: string;
 }
 
+/** The accounts elsewhere that open one's account here, and whether a password does too. */
+export interface Identities {
+  items: Identity[];
+  has_password: boolean;
+}
+
+/** An account elsewhere that opens one's account here. */
+export interface Identity {
+  provider: "google" | "facebook";
+  /** As the provider last told it; it decides nothing here. */
+  email: string | null;
+  linked_at: string;
+  last_used_at: string | null;
+}
+
 /** A picture; the first of a list is the cover. */
 export interface Image {
   url: string;
@@ -674,9 +838,59 @@ export interface Image {
   alt?: string;
 }
 
+/** An invitation that waits for its answer; the token itself only its receiver knows. */
+export interface Invitation {
+  id: number;
+  venue_id: number;
+  email: string;
+  role: "desk" | "manager";
+  /** The full name of who invites. */
+  invited_by: string;
+  created_at: string;
+  expires_at: string;
+}
+
+export interface InvitationPage {
+  items: Invitation[];
+  meta: PageMeta;
+}
+
+/** Who is invited to work at a venue: at its desk, or as a manager who changes its inventory too. */
+export interface Invite {
+  venue_id: number;
+  email: string;
+  role?: "desk" | "manager";
+}
+
+/** What an invitation is to, as its receiver sees it. */
+export interface Invited {
+  venue_id: number;
+  venue_name: string;
+  role: "desk" | "manager";
+  /** The address it was sent to; only the account with it can accept. */
+  email: string;
+  invited_by: string;
+  expires_at: string;
+}
+
 /** The room that is watched no longer. */
 export interface Left {
   room: string;
+}
+
+/** An authorization code, and the password of the account here that the one elsewhere shall open. */
+export interface LinkIdentity {
+  provider: "google" | "facebook";
+  code: string;
+  /** The PKCE code verifier (RFC 7636). */
+  code_verifier: string;
+  /** What the authorization request named as its nonce. */
+  nonce: string;
+  /** What the authorization request named as its redirect_uri. */
+  redirect_uri: string;
+  totp_code?: string | null;
+  /** Required if the account has one; else log in right before. */
+  password?: string | null;
 }
 
 /** Which add-ons, and in what order. */
@@ -723,8 +937,43 @@ export interface ListClosures {
   sort?: "starts_at" | "-starts_at" | "newest" | "oldest";
 }
 
+/** Which page of a venue's open invitations. */
+export interface ListInvitations {
+  page?: number;
+  per_page?: number;
+  venue_id: number;
+}
+
 /** Which page of one's own live logins. */
 export interface ListLogins {
+  page?: number;
+  per_page?: number;
+}
+
+/** Which people: by a part of name, e-mail address or telephone number, by role and by status. */
+export interface ListPeople {
+  page?: number;
+  per_page?: number;
+  q?: string | null;
+  role?: string | null;
+  status?: "active" | "suspended" | null;
+  sort?: "newest" | "oldest" | "name" | "email";
+}
+
+/** Which permissions: those of a role, on a resource, or of a name. */
+export interface ListPermissions {
+  page?: number;
+  per_page?: number;
+  /** A role's code or id. */
+  role?: string | null;
+  /** A resource, like booking or ROOM_MANAGEMENT. */
+  resource?: string | null;
+  /** A name like booking:read, or an action; write is create and update. */
+  permission?: string | null;
+}
+
+/** Which page of the roles, the highest first. */
+export interface ListRoles {
   page?: number;
   per_page?: number;
 }
@@ -798,6 +1047,13 @@ export interface ListSessions {
   sort?: "starts_at" | "-starts_at" | "price" | "-price" | "newest" | "oldest";
 }
 
+/** Whose staff: a venue, by its id. */
+export interface ListStaff {
+  page?: number;
+  per_page?: number;
+  venue_id: number;
+}
+
 /** Which venues, and in what order. */
 export interface ListVenues {
   page?: number;
@@ -826,11 +1082,12 @@ export interface ListVenues {
   sort?: "name" | "-name" | "stars" | "-stars" | "newest" | "oldest";
 }
 
-/** An e-mail address, also accepted under the name username, and its password. */
+/** An e-mail address, also accepted under the name username, its password, and the second factor if there is one. */
 export interface LogIn {
   email?: string | null;
   username?: string | null;
   password: string;
+  totp_code?: string | null;
 }
 
 /** A device that is logged in. */
@@ -873,9 +1130,36 @@ export interface NameClosure {
   closure_id: number;
 }
 
+/** One person who works at a venue. */
+export interface NameColleague {
+  venue_id: number;
+  user_id: number;
+}
+
+/** One invitation of a venue. */
+export interface NameInvitation {
+  venue_id: number;
+  invitation_id: number;
+}
+
 /** One of one's own logins, by its id. */
 export interface NameLogin {
   login_id: string;
+}
+
+/** One person, by their id. */
+export interface NamePerson {
+  user_id: number;
+}
+
+/** Google or Facebook. */
+export interface NameProvider {
+  provider: "google" | "facebook";
+}
+
+/** One role, by its id. */
+export interface NameRole {
+  role_id: number;
 }
 
 /** One room, by its id. */
@@ -932,12 +1216,78 @@ export interface NightState {
 export interface Nothing {
 }
 
+/** The studio in which a facilitator leads their sessions, a venue of their own. */
+export interface OwnStudio {
+  name: string;
+  /** IANA time zone. */
+  timezone?: string;
+  city?: string;
+}
+
 /** Where a page stands in its list. */
 export interface PageMeta {
   page: number;
   per_page: number;
   total_items: number;
   total_pages: number;
+}
+
+/** A right to do something, and the roles that carry it. */
+export interface Permission {
+  id: number;
+  /** `resource:action`. */
+  name: string;
+  resource: string;
+  action: "create" | "read" | "update" | "delete" | "manage" | "approve" | "execute";
+  /** What the hotel's contract calls the resource. */
+  contract_name: string | null;
+  /** What the resource is. */
+  description: string;
+  roles: string[];
+}
+
+export interface PermissionPage {
+  items: Permission[];
+  meta: PageMeta;
+}
+
+/** All that a role allows from now on; what is not listed it allows no longer. */
+export interface PermitRole {
+  role_id: number;
+  permissions: string[];
+}
+
+/** A person as an admin sees them. */
+export interface Person {
+  id: number;
+  email: string;
+  full_name: string;
+  first_name: string | null;
+  last_name: string | null;
+  phone: string | null;
+  bio: string | null;
+  specialisation: string | null;
+  picture_url: string | null;
+  language: string;
+  /** ISO 4217 code. */
+  currency: string;
+  is_student: boolean;
+  email_verified: boolean;
+  phone_verified: boolean;
+  roles: string[];
+  /** The highest rank among their roles; whoever changes them must stand higher. */
+  rank: number;
+  status: "active" | "suspended";
+  suspended_at: string | null;
+  suspension_reason: string | null;
+  /** When a device of theirs last logged in or refreshed. */
+  last_seen_at: string | null;
+  created_at: string;
+}
+
+export interface PersonPage {
+  items: Person[];
+  meta: PageMeta;
 }
 
 /** Whether places in a session can be had. */
@@ -978,7 +1328,7 @@ export interface Problem {
   status: number;
   detail: string;
   instance: string;
-  code: "already_exists" | "changed_meanwhile" | "conflict" | "email_taken" | "fault" | "forbidden" | "has_bookings" | "hold_expired" | "idempotency_key_reused" | "in_flight" | "invalid" | "malformed" | "method_not_allowed" | "mixed_currencies" | "not_available" | "not_found" | "not_offered" | "token_expired" | "too_large" | "too_many_holds" | "too_many_requests" | "too_many_rooms" | "unauthenticated" | "unavailable" | "unknown_command" | "wrong_credentials" | "wrong_media_type" | "wrong_state";
+  code: "already_exists" | "changed_meanwhile" | "code_refused" | "conflict" | "email_taken" | "fault" | "forbidden" | "has_bookings" | "hold_expired" | "idempotency_key_reused" | "identity_refused" | "identity_taken" | "in_flight" | "invalid" | "last_way_in" | "log_in_first" | "malformed" | "method_not_allowed" | "mixed_currencies" | "no_picture" | "not_available" | "not_found" | "not_in_person" | "not_offered" | "provider_unreachable" | "quota_exceeded" | "still_in_charge" | "token_expired" | "too_large" | "too_many_holds" | "too_many_requests" | "too_many_rooms" | "unauthenticated" | "unavailable" | "unknown_command" | "wrong_credentials" | "wrong_media_type" | "wrong_state";
   request_id: string;
   /** What is wrong with which field. */
   errors?: {
@@ -992,6 +1342,11 @@ export interface Problem {
   alternatives?: Record<string, unknown>[];
   /** Seconds to wait. */
   retry_after?: number;
+}
+
+/** Ten codes, each of which works once in place of the authenticator; they are shown this once. */
+export interface RecoveryCodes {
+  recovery_codes: string[];
 }
 
 /** A refresh token; it works once, and its answer brings the next. */
@@ -1014,6 +1369,8 @@ export interface Register {
   currency?: string;
   bio?: string | null;
   specialisation?: string | null;
+  /** For facilitators; without one, their first session opens a studio under their name. */
+  studio?: OwnStudio | null;
 }
 
 /** One item of a held basket. */
@@ -1040,6 +1397,37 @@ export interface RescheduleBooking {
   reason?: string;
 }
 
+/** A new password, with the token of the link, or the code and the address or number it was asked for. */
+export interface ResetPassword {
+  /** The token of the link. */
+  token?: string | null;
+  email?: string | null;
+  phone?: string | null;
+  code?: string | null;
+  /** At least 10 characters, at most 128 bytes. */
+  password: string;
+  totp_code?: string | null;
+}
+
+/** A role: its rank, what it allows, and how many people have it. */
+export interface Role {
+  id: number;
+  code: string;
+  name: string;
+  description: string;
+  rank: number;
+  is_built_in: boolean;
+  permissions: string[];
+  people: number;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface RolePage {
+  items: Role[];
+  meta: PageMeta;
+}
+
 /** A numbered room of a type; not sold while inactive, in maintenance or out of service. */
 export interface Room {
   id: number;
@@ -1047,6 +1435,7 @@ export interface Room {
   room_type_id: number;
   number: string;
   floor: number | null;
+  images: Image[];
   status: "available" | "occupied" | "maintenance" | "out_of_service";
   is_active: boolean;
   created_at: string;
@@ -1144,6 +1533,22 @@ export interface Search {
   max_price?: number | null;
 }
 
+/** Whether logging in asks for a second factor. */
+export interface SecondFactor {
+  is_on: boolean;
+  /** Whether the hub asks it of everybody with these roles. */
+  is_required: boolean;
+  recovery_codes_left: number;
+}
+
+/** A code is under way. */
+export interface Sent {
+  /** The address or number, mostly hidden. */
+  to: string;
+  /** Seconds for which the code is good. */
+  expires_in: number;
+}
+
 /** A session, retreat, tour or event; how many places are free is told by its availability. */
 export interface Session {
   id: number;
@@ -1187,6 +1592,18 @@ export interface SessionState {
   held_until: string | null;
 }
 
+/** All roles that a person has from now on. */
+export interface SetRoles {
+  user_id: number;
+  /** Codes of roles. */
+  roles: string[];
+}
+
+/** The token that came with an invitation. */
+export interface ShowInvitation {
+  token: string;
+}
+
 /** From where on to tell what happened. */
 export interface Since {
   since?: number | null;
@@ -1202,6 +1619,41 @@ export interface SlotOffer {
   /** Minor units. */
   price: number;
   currency: string;
+}
+
+/** Somewhere people can have an account to log in with; a browser begins at `start_url`. */
+export interface Social {
+  provider: "google" | "facebook";
+  title: string;
+  start_url: string;
+}
+
+/** An authorization code that a client of its own has fetched with PKCE and a nonce; it works once.
+
+Browsers need none of this: they go to `/auth/{provider}/start`. */
+export interface SocialLogIn {
+  provider: "google" | "facebook";
+  code: string;
+  /** The PKCE code verifier (RFC 7636). */
+  code_verifier: string;
+  /** What the authorization request named as its nonce. */
+  nonce: string;
+  /** What the authorization request named as its redirect_uri. */
+  redirect_uri: string;
+  totp_code?: string | null;
+}
+
+/** What was answered with `second_factor_needed`, and the code of the second factor. */
+export interface SocialSecondFactor {
+  provider: "google" | "facebook";
+  challenge: string;
+  /** Six digits of the authenticator, or a recovery code. */
+  totp_code: string;
+}
+
+/** With whose accounts one can log in here; empty when the operator has set up none. */
+export interface Socials {
+  items: Social[];
 }
 
 /** Whether a stay in a room of a type can be had, night by night. */
@@ -1226,6 +1678,12 @@ export interface StayAvailability {
   currency: string;
 }
 
+/** Whose account is suspended, and why; the person is told. */
+export interface SuspendPerson {
+  user_id: number;
+  reason: string;
+}
+
 /** A short-lived access token, the refresh token that fetches the next, and whose they are. */
 export interface Tokens {
   access_token: string;
@@ -1234,6 +1692,14 @@ export interface Tokens {
   /** Seconds until the access token expires. */
   expires_in: number;
   user: User;
+}
+
+/** If there is such an account, a code and a link are on their way to it; the answer is the same if there is not. */
+export interface UnderWay {
+  /** Seconds for which a code would be good. */
+  expires_in: number;
+  /** Seconds for which a link would be good; only mail carries one. */
+  link_expires_in: number;
 }
 
 /** A person as they see themselves, with their roles and what these allow. */
@@ -1467,6 +1933,8 @@ export interface Commands {
   "auth.logout": { ask: Record<string, unknown>; answer: null };
   /** Log out on every device. */
   "auth.logout_everywhere": { ask: Record<string, unknown>; answer: null };
+  /** List with whose accounts, such as Google's, one can log in here. */
+  "auth.socials": { ask: Record<string, unknown>; answer: Socials };
   /** Cancel a booking; what it had taken is free at once. */
   "bookings.cancel": { ask: CancelBooking; answer: Booking };
   /** Mark that the guests came; for the venue's staff, once the booking has begun. */
@@ -1511,20 +1979,54 @@ export interface Commands {
   "holds.renew": { ask: NameBooking; answer: Booking };
   /** Tell the hub's time, by which holds run out. */
   "hub.time": { ask: Nothing; answer: HubTime };
+  /** Accept an invitation, logged in with the address it was sent to; it works once. */
+  "invitations.accept": { ask: ShowInvitation; answer: Colleague };
+  /** Invite somebody by mail to work at a venue; a newer invitation to the same address voids the older. */
+  "invitations.create": { ask: Invite; answer: Invitation };
+  /** List a venue's invitations that wait for their answer. */
+  "invitations.list": { ask: ListInvitations; answer: InvitationPage };
+  /** Read what an invitation is to, by the token that came with it. */
+  "invitations.show": { ask: ShowInvitation; answer: Invited };
+  /** Withdraw an invitation; its token is worthless at once. */
+  "invitations.withdraw": { ask: NameInvitation; answer: null };
   /** Change your own profile; what is not sent stays as it is. */
   "me.change": { ask: ChangeMe; answer: User };
+  /** Prove by its code that the address or number is yours; a code can be tried five times. */
+  "me.check_verification": { ask: CheckVerification; answer: User };
+  /** Change to the new e-mail address; the old one is told. */
+  "me.confirm_email": { ask: ConfirmEmail; answer: User };
   /** Log out one of your devices. */
   "me.end_login": { ask: NameLogin; answer: null };
+  /** List the accounts elsewhere that open yours, and whether a password does too. */
+  "me.identities": { ask: Record<string, unknown>; answer: Identities };
   /** List the devices on which you are logged in, the one used last first. */
   "me.logins": { ask: ListLogins; answer: LoginPage };
   /** Read your own account, with your roles and what they allow. */
   "me.read": { ask: Record<string, unknown>; answer: User };
   /** Bring a fresh access token, so that the connection outlives the old one. */
   "me.renew": { ask: RenewToken; answer: Renewed };
+  /** Read whether logging in asks for your second factor. */
+  "me.second_factor": { ask: Record<string, unknown>; answer: SecondFactor };
   /** Watch yourself no longer. */
   "me.unwatch": { ask: Nothing; answer: Left };
+  /** Have a code sent to your e-mail address or telephone number; a newer one voids the older. */
+  "me.verify": { ask: AskVerification; answer: Sent };
   /** Watch what concerns yourself: your account and your bookings. */
   "me.watch": { ask: Since; answer: UserNews };
+  /** Look up permissions, by role, by resource or by their name. */
+  "permissions.list": { ask: ListPermissions; answer: PermissionPage };
+  /** Rename a role below your own rank, or change its rank; built-in roles stay as they are. */
+  "roles.change": { ask: ChangeRole; answer: Role };
+  /** Make a role below your own rank, which allows nothing that you may not do yourself. */
+  "roles.create": { ask: CreateRole; answer: Role };
+  /** Delete a role that nobody has any more; built-in roles stay. */
+  "roles.delete": { ask: NameRole; answer: null };
+  /** Read one role. */
+  "roles.get": { ask: NameRole; answer: Role };
+  /** List the roles, the highest first, with what each allows. */
+  "roles.list": { ask: ListRoles; answer: RolePage };
+  /** Say all that a role below your own rank allows; it holds at once for everybody who has it. */
+  "roles.permit": { ask: PermitRole; answer: Role };
   /** Tell whether a room of a type can be had for all nights of a stay, and why not. */
   "room_types.availability": { ask: AskStayAvailability; answer: StayAvailability };
   /** Change a room type; `total_rooms` adds rooms to a pool or takes the last ones away. */
@@ -1565,6 +2067,30 @@ export interface Commands {
   "sessions.get": { ask: NameSession; answer: Session };
   /** List sessions of the venues you may see. */
   "sessions.list": { ask: ListSessions; answer: SessionPage };
+  /** Move somebody between the desk and management; only the owner makes managers. */
+  "staff.change": { ask: ChangeColleague; answer: Colleague };
+  /** List who works at a venue, its owner first; for its owner and its managers. */
+  "staff.list": { ask: ListStaff; answer: ColleaguePage };
+  /** Let somebody work at a venue no longer, or leave it yourself; the owner stays. */
+  "staff.remove": { ask: NameColleague; answer: null };
+  /** Change the profile of somebody below your own rank. */
+  "users.change": { ask: ChangePerson; answer: Person };
+  /** Open an account for somebody, with roles below your own rank. */
+  "users.create": { ask: CreatePerson; answer: Person };
+  /** Erase somebody below your own rank: their bookings stay in the books, the person goes. */
+  "users.delete": { ask: NamePerson; answer: null };
+  /** Read one person. */
+  "users.get": { ask: NamePerson; answer: Person };
+  /** Act as somebody below your own rank for a quarter of an hour, as a super admin; everything is recorded as yours. */
+  "users.impersonate": { ask: NamePerson; answer: Acting };
+  /** List and search people. */
+  "users.list": { ask: ListPeople; answer: PersonPage };
+  /** Let a suspended account in again. */
+  "users.reinstate": { ask: NamePerson; answer: Person };
+  /** Give and take away roles below your own rank; their tokens are worthless at once, and are to be refreshed. */
+  "users.set_roles": { ask: SetRoles; answer: Person };
+  /** Suspend an account: it is logged out everywhere at once, and told why by mail. */
+  "users.suspend": { ask: SuspendPerson; answer: Person };
   /** List what a venue offers: stays for the nights named, slots between two instants, and sessions. */
   "venues.availability": { ask: AskVenueAvailability; answer: VenueAvailability };
   /** Change a venue; its time zone and its currency only while nothing is booked. */

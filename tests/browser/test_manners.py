@@ -9,7 +9,7 @@ from playwright.async_api import expect
 
 from handlers.pages import STATIC
 from hub.core import Actor
-from hub.services import accounts
+from hub.services import accounts, logins
 from tests.browser.conftest import Open, Town, Window
 from tests.builders import make_booking, make_hold, place, slot, stay, tomorrow
 from tests.doors import PASSWORD, AppServer, Person
@@ -196,7 +196,7 @@ async def test_a_log_in_that_ended_meanwhile_loses_nothing_that_was_typed(
     await hers.open("/bookings")
     await hers.page.get_by_role("button", name=f"Cancel {booking.reference}").click()
     await hers.page.fill("textarea", "My knee hurts")
-    await accounts.log_out_everywhere(app_server.hub, ana.actor)
+    await logins.log_out_everywhere(app_server.hub, ana.actor)
     await hers.page.get_by_role("button", name="Cancel the booking").click()
     again = hers.page.locator("#over dialog")
     await again.locator("[name=email]").fill(ana.email)

@@ -12,7 +12,7 @@ from aiohttp import ClientSession
 from handlers import connect
 from hub import rooms
 from hub.live import server
-from hub.services import accounts
+from hub.services import accounts, logins
 from hub.settings import Settings
 from storage.embedded_server import Valkey
 from tests.doors import AppServer, People, Person
@@ -83,11 +83,11 @@ async def written(hub: Any, person: Person, statement: str) -> None:
 
 
 async def log_out(hub: Any, person: Person) -> None:
-    await accounts.log_out(hub, person.actor)
+    await logins.log_out(hub, person.actor)
 
 
 async def log_out_everywhere(hub: Any, person: Person) -> None:
-    await accounts.log_out_everywhere(hub, person.actor)
+    await logins.log_out_everywhere(hub, person.actor)
 
 
 async def ban(hub: Any, person: Person) -> None:

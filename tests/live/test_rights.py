@@ -10,7 +10,7 @@ import pytest
 
 from handlers import connect
 from hub import rooms, tokens
-from hub.services import accounts
+from hub.services import logins
 from tests.doors import AppServer, Http, People, Person
 from tests.live.client import Refusal, Watcher, soon
 from tests.live.conftest import Watch, make_venue, tell
@@ -80,7 +80,7 @@ async def test_who_brings_no_fresh_token_is_cut(
 
 
 async def log_out(app: AppServer, person: Person) -> None:
-    await accounts.log_out(app.hub, person.actor)
+    await logins.log_out(app.hub, person.actor)
 
 
 async def suspend(app: AppServer, person: Person) -> None:
@@ -89,7 +89,7 @@ async def suspend(app: AppServer, person: Person) -> None:
 
 
 async def void_tokens(app: AppServer, person: Person) -> None:
-    await accounts.log_out_everywhere(app.hub, person.actor)
+    await logins.log_out_everywhere(app.hub, person.actor)
 
 
 @pytest.mark.parametrize("end", [log_out, suspend, void_tokens])

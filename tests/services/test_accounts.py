@@ -8,7 +8,7 @@ from hub import rooms
 from hub.core import GUEST, THE_HUB
 from hub.errors import EmailTaken, Forbidden, Invalid, Unauthenticated, WrongCredentials
 from hub.models.users import ChangeMe, ListLogins, Tokens, User
-from hub.services import accounts
+from hub.services import accounts, logins
 from tests.doors import PASSWORD, ListeningHub
 from tests.identities import PHONE, actor_of, ask, count, log_in, registered, run
 
@@ -148,8 +148,8 @@ async def test_guests_and_the_hub_have_no_account_to_see_or_change(hub: Listenin
         for refused in (
             accounts.me(hub, nobody),
             accounts.change_me(hub, nobody, ChangeMe()),
-            accounts.list_logins(hub, nobody, ListLogins()),
-            accounts.log_out_everywhere(hub, nobody),
+            logins.listed(hub, nobody, ListLogins()),
+            logins.log_out_everywhere(hub, nobody),
         ):
             with pytest.raises(Unauthenticated):
                 await refused

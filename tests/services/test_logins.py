@@ -8,7 +8,7 @@ from hub import tokens
 from hub.core import Actor
 from hub.errors import Forbidden, HubError, Invalid, NotFound, Unauthenticated, WrongCredentials
 from hub.models.users import ListLogins, LogIn, NameLogin
-from hub.services import accounts
+from hub.services import accounts, logins
 from hub.work import Repeat
 from storage import users
 from tests.doors import PASSWORD, ListeningHub
@@ -77,7 +77,7 @@ async def test_a_header_no_database_can_hold_is_no_obstacle(hub: ListeningHub) -
     await registered(hub)
     odd = Actor(device="Phone\x00\udcff\n" + "x" * 5000, address="::1\x00")
     answer = await accounts.log_in(hub, odd, log_in())
-    page = await accounts.list_logins(hub, await actor_of(hub, answer), ListLogins())
+    page = await logins.listed(hub, await actor_of(hub, answer), ListLogins())
     device = next(login for login in page.items if login.is_current)
     assert (device.device, device.address) == ("Phone" + "x" * 195, "::1")
 
@@ -159,26 +159,26 @@ async def test_devices_are_listed_the_last_used_first_and_logged_out_one_by_one(
     second = await accounts.log_in(hub, Actor(device="Laptop", address="2001:db8::1"), log_in())
     await registered(hub, email="ben@example.org")
     actor = await actor_of(hub, second)
-    page = await accounts.list_logins(hub, actor, ListLogins())
+    page = await logins.listed(hub, actor, ListLogins())
     assert [(login.device, login.is_current) for login in page.items] == [("Laptop", True), ("Phone", False)]
     assert (page.meta.total_items, page.meta.total_pages) == (2, 1)
-    narrow = await accounts.list_logins(hub, actor, ListLogins(page=2, per_page=1))
+    narrow = await logins.listed(hub, actor, ListLogins(page=2, per_page=1))
     assert [login.device for login in narrow.items] == ["Phone"]
 
-    await accounts.end_login(hub, actor, NameLogin(login_id=page.items[1].id))
+    await logins.end(hub, actor, NameLogin(login_id=page.items[1].id))
     assert await good(hub, first) == set()
-    page = await accounts.list_logins(hub, actor, ListLogins())
+    page = await logins.listed(hub, actor, ListLogins())
     assert [login.device for login in page.items] == ["Laptop"]
 
 
 async def test_nobody_can_log_out_somebody_elses_device_or_one_that_is_not_there(hub: ListeningHub) -> None:
     ana, ben = await registered(hub), await registered(hub, email="ben@example.org")
     ana_actor, ben_actor = await actor_of(hub, ana), await actor_of(hub, ben)
-    (login,) = (await accounts.list_logins(hub, ana_actor, ListLogins())).items
+    (login,) = (await logins.listed(hub, ana_actor, ListLogins())).items
     with pytest.raises(NotFound) as foreign:
-        await accounts.end_login(hub, ben_actor, NameLogin(login_id=login.id))
-    await accounts.end_login(hub, ana_actor, NameLogin(login_id=login.id))
+        await logins.end(hub, ben_actor, NameLogin(login_id=login.id))
+    await logins.end(hub, ana_actor, NameLogin(login_id=login.id))
     with pytest.raises(NotFound) as gone:
-        await accounts.end_login(hub, ben_actor, NameLogin(login_id=login.id))
+        await logins.end(hub, ben_actor, NameLogin(login_id=login.id))
     assert str(foreign.value) == str(gone.value)
     await actor_of(hub, ben)

@@ -5,7 +5,7 @@ import pytest
 from hub.core import GUEST, Actor
 from hub.errors import Unauthenticated
 from hub.models.users import ListLogins, Refresh, Tokens
-from hub.services import accounts
+from hub.services import accounts, logins
 from storage import logins
 from tests.doors import ListeningHub
 from tests.identities import BOTH, PHONE, actor_of, count, good, log_in, registered, run, spend
@@ -13,21 +13,21 @@ from tests.identities import BOTH, PHONE, actor_of, count, good, log_in, registe
 
 async def test_a_refresh_token_brings_the_next_and_keeps_the_login(hub: ListeningHub) -> None:
     first = await registered(hub)
-    second = await accounts.refresh(hub, GUEST, spend(first))
-    third = await accounts.refresh(hub, GUEST, spend(second))
+    second = await logins.refresh(hub, GUEST, spend(first))
+    third = await logins.refresh(hub, GUEST, spend(second))
     assert len({one.refresh_token for one in (first, second, third)}) == 3
     assert third.user == first.user
     # An access token lives out its few minutes; only the refresh token is spent.
     login_ids = {(await actor_of(hub, one)).login_id for one in (first, second, third)}
     assert len(login_ids) == 1
-    page = await accounts.list_logins(hub, await actor_of(hub, third), ListLogins())
+    page = await logins.listed(hub, await actor_of(hub, third), ListLogins())
     assert (page.items[0].device, page.items[0].address) == ("Phone", "203.0.113.7")
 
 
 async def test_a_refresh_notes_where_the_login_is_now(hub: ListeningHub) -> None:
     first = await registered(hub)
-    second = await accounts.refresh(hub, Actor(device="Phone 2", address="203.0.113.8"), spend(first))
-    page = await accounts.list_logins(hub, await actor_of(hub, second), ListLogins())
+    second = await logins.refresh(hub, Actor(device="Phone 2", address="203.0.113.8"), spend(first))
+    page = await logins.listed(hub, await actor_of(hub, second), ListLogins())
     (login,) = page.items
     assert (login.device, login.address) == ("Phone 2", "203.0.113.8")
     assert login.last_used_at > login.created_at
@@ -36,9 +36,9 @@ async def test_a_refresh_notes_where_the_login_is_now(hub: ListeningHub) -> None
 async def test_a_refresh_token_that_comes_twice_ends_its_login_and_no_other(hub: ListeningHub) -> None:
     stolen = await registered(hub)
     elsewhere = await accounts.log_in(hub, PHONE, log_in())
-    fresh = await accounts.refresh(hub, PHONE, spend(stolen))
+    fresh = await logins.refresh(hub, PHONE, spend(stolen))
     with pytest.raises(Unauthenticated):
-        await accounts.refresh(hub, PHONE, spend(stolen))
+        await logins.refresh(hub, PHONE, spend(stolen))
     assert await good(hub, fresh) == set()
     assert await good(hub, stolen) == set()
     assert await good(hub, elsewhere) == BOTH
@@ -48,7 +48,7 @@ async def test_of_two_refreshes_at_once_one_wins_and_the_login_ends(hub: Listeni
     for round_ in range(10):
         given = await registered(hub, email=f"ana{round_}@example.org")
         outcomes = await asyncio.gather(
-            *(accounts.refresh(hub, PHONE, spend(given)) for _ in range(2)), return_exceptions=True
+            *(logins.refresh(hub, PHONE, spend(given)) for _ in range(2)), return_exceptions=True
         )
         won = [outcome for outcome in outcomes if isinstance(outcome, Tokens)]
         assert len(won) == 1
@@ -59,7 +59,7 @@ async def test_of_two_refreshes_at_once_one_wins_and_the_login_ends(hub: Listeni
 async def test_of_many_refreshes_at_once_one_wins(hub: ListeningHub) -> None:
     given = await registered(hub)
     outcomes = await asyncio.gather(
-        *(accounts.refresh(hub, PHONE, spend(given)) for _ in range(25)), return_exceptions=True
+        *(logins.refresh(hub, PHONE, spend(given)) for _ in range(25)), return_exceptions=True
     )
     assert sum(isinstance(outcome, Tokens) for outcome in outcomes) == 1
     assert sum(isinstance(outcome, Unauthenticated) for outcome in outcomes) == 24
@@ -85,7 +85,7 @@ async def test_who_guesses_a_secret_gets_nothing_and_ends_nothing(hub: Listening
     ]
     for guess in guesses:
         with pytest.raises(Unauthenticated):
-            await accounts.refresh(hub, PHONE, Refresh.model_validate({"refresh_token": guess}))
+            await logins.refresh(hub, PHONE, Refresh.model_validate({"refresh_token": guess}))
     assert await good(hub, given) == BOTH
     assert await good(hub, other) == BOTH
 
@@ -104,7 +104,7 @@ async def test_a_refresh_token_dies_with_what_it_stands_on(hub: ListeningHub, ch
     given = await registered(hub)
     await run(hub, change)
     with pytest.raises(Unauthenticated):
-        await accounts.refresh(hub, PHONE, spend(given))
+        await logins.refresh(hub, PHONE, spend(given))
 
 
 async def test_rotation_slides_a_token_but_never_beyond_the_logins_end(hub: ListeningHub) -> None:
@@ -113,34 +113,34 @@ async def test_rotation_slides_a_token_but_never_beyond_the_logins_end(hub: List
     assert await count(hub, days) == 30
     await run(hub, "UPDATE logins SET expires_at = clock_timestamp() + interval '3 days'")
     await run(hub, "UPDATE refresh_tokens SET expires_at = clock_timestamp() + interval '1 day'")
-    given = await accounts.refresh(hub, PHONE, spend(given))
+    given = await logins.refresh(hub, PHONE, spend(given))
     assert await count(hub, days) == 3
     await run(hub, "UPDATE logins SET expires_at = clock_timestamp() + interval '60 days'")
-    await accounts.refresh(hub, PHONE, spend(given))
+    await logins.refresh(hub, PHONE, spend(given))
     assert await count(hub, days) == 30
 
 
 async def test_logging_out_ends_this_login_at_once_and_no_other(hub: ListeningHub) -> None:
     here, there = await registered(hub), await accounts.log_in(hub, PHONE, log_in())
-    await accounts.log_out(hub, await actor_of(hub, here))
+    await logins.log_out(hub, await actor_of(hub, here))
     assert await good(hub, here) == set()
     assert await good(hub, there) == BOTH
 
 
 async def test_a_page_logs_out_by_the_refresh_token_it_keeps(hub: ListeningHub) -> None:
     here, there = await registered(hub), await accounts.log_in(hub, PHONE, log_in())
-    await accounts.log_out(hub, GUEST, here.refresh_token)
+    await logins.log_out(hub, GUEST, here.refresh_token)
     assert await good(hub, here) == set()
     assert await good(hub, there) == BOTH
-    await accounts.log_out(hub, GUEST, "garbage")
+    await logins.log_out(hub, GUEST, "garbage")
     with pytest.raises(Unauthenticated):
-        await accounts.log_out(hub, GUEST)
+        await logins.log_out(hub, GUEST)
 
 
 async def test_logging_out_everywhere_ends_every_login_but_no_one_elses(hub: ListeningHub) -> None:
     mine = [await registered(hub), await accounts.log_in(hub, PHONE, log_in())]
     other = await registered(hub, email="ben@example.org")
-    await accounts.log_out_everywhere(hub, await actor_of(hub, mine[1]))
+    await logins.log_out_everywhere(hub, await actor_of(hub, mine[1]))
     assert [await good(hub, one) for one in mine] == [set(), set()]
     assert await good(hub, other) == BOTH
     await actor_of(hub, await accounts.log_in(hub, PHONE, log_in()))
@@ -151,7 +151,7 @@ async def test_logging_out_while_refreshing_leaves_no_living_token(hub: Listenin
         given = await registered(hub, email=f"ana{round_}@example.org")
         actor = await actor_of(hub, given)
         refreshed, _ = await asyncio.gather(
-            accounts.refresh(hub, PHONE, spend(given)), accounts.log_out(hub, actor), return_exceptions=True
+            logins.refresh(hub, PHONE, spend(given)), logins.log_out(hub, actor), return_exceptions=True
         )
         if isinstance(refreshed, Tokens):
             assert await good(hub, refreshed) == set()
