@@ -23,6 +23,7 @@ from hub.services import bookings
     status=201,
     repeatable=True,
     tells=("booking.confirmed", "booking.pending", "availability.changed"),
+    in_person=True,
 )
 async def make(call: Call, ask: MakeBooking) -> Booking:
     """Book a basket at once, all of it or nothing."""
@@ -52,6 +53,7 @@ async def history(call: Call, ask: NameBooking) -> BookingHistory:
     "POST /bookings/{booking_id}/cancel",
     repeatable=True,
     tells=("booking.cancelled", "availability.changed"),
+    in_person=True,
 )
 async def cancel(call: Call, ask: CancelBooking) -> Booking:
     """Cancel a booking; what it had taken is free at once."""
@@ -63,6 +65,7 @@ async def cancel(call: Call, ask: CancelBooking) -> Booking:
     "POST /bookings/{booking_id}/reschedule",
     repeatable=True,
     tells=("booking.rescheduled", "booking.withdrawn", "availability.changed"),
+    in_person=True,
 )
 async def reschedule(call: Call, ask: RescheduleBooking) -> Booking:
     """Move a booking to new items, priced anew; it has all the new places or keeps the old ones."""

@@ -39,6 +39,7 @@ async def renew(call: Call, ask: NameBooking) -> Booking:
     "POST /holds/{booking_id}/confirm",
     repeatable=True,
     tells=("booking.confirmed", "booking.pending", "availability.changed"),
+    in_person=True,
 )
 async def confirm(call: Call, ask: NameBooking) -> Booking:
     """Turn a hold into a booking: firm, or pending until it is paid, as its venue's policy says."""

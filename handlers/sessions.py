@@ -68,6 +68,7 @@ async def delete(call: Call, ask: NameSession) -> None:
     "sessions.cancel",
     "POST /sessions/{session_id}/cancel",
     tells=("session.cancelled", "booking.cancelled", "availability.changed"),
+    in_person=True,
 )
 async def cancel(call: Call, ask: CancelSession) -> Session:
     """Cancel a session with every booking of its places; cancelling it twice changes nothing more."""

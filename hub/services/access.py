@@ -91,11 +91,11 @@ def take(actor: Actor, roles: Iterable[Granted]) -> None:
 
 
 async def staff(db: Db, actor: Actor, venue_id: int, *roles: str) -> Venue:
-    """Lock and load a venue whose staff the actor may change as far as these roles; managers the owner alone decides."""
+    """Lock and load a venue whose staff the actor may change as far as these roles; its owner alone makes managers."""
     venue = await manage_venue(db, actor, venue_id, "venue:update")
-    if "manager" in roles and not actor.may("venue:update"):
-        if await ties.tie(db, venue_id, signed_in(actor)) != "owner":
-            raise Forbidden("Only the venue's owner decides who manages it.")
+    by_role = actor.may("venue:update")
+    if "manager" in roles and not by_role and await ties.tie(db, venue_id, signed_in(actor)) != "owner":
+        raise Forbidden("Only the venue's owner decides who manages it.")
     return venue
 
 
