@@ -37,40 +37,40 @@ def add_session(app: web.Application) -> None:
 
 
 async def _log_in(request: web.Request) -> web.Response:
-    ask = read_ask(TABLE["auth.login"], await _read(request), strict=True)
+    ask = read_ask(TABLE["auth.login"], await read_own(request), strict=True)
     assert isinstance(ask, LogIn)
-    return _answer(request, await accounts.log_in(request.app[HUB], _actor(request), ask))
+    return logged_in(request, await accounts.log_in(request.app[HUB], visitor(request), ask))
 
 
 async def _register(request: web.Request) -> web.Response:
-    ask = read_ask(TABLE["auth.register"], await _read(request), strict=True)
+    ask = read_ask(TABLE["auth.register"], await read_own(request), strict=True)
     assert isinstance(ask, Register)
-    return _answer(request, await accounts.register(request.app[HUB], _actor(request), ask), 201)
+    return logged_in(request, await accounts.register(request.app[HUB], visitor(request), ask), 201)
 
 
 async def _refresh(request: web.Request) -> web.Response:
-    await _read(request)
+    await read_own(request)
     token = request.cookies.get(COOKIE)
     if not token:
         return _forget(request, Unauthenticated())
     try:
         ask = Refresh.model_validate({"refresh_token": token[:500]})
-        return _answer(request, await logins.refresh(request.app[HUB], _actor(request), ask))
+        return logged_in(request, await logins.refresh(request.app[HUB], visitor(request), ask))
     except Unauthenticated as refusal:
         return _forget(request, refusal)
 
 
 async def _log_out(request: web.Request) -> web.Response:
-    await _read(request)
+    await read_own(request)
     token = request.cookies.get(COOKIE)
     if token:
-        await logins.log_out(request.app[HUB], _actor(request), token)
+        await logins.log_out(request.app[HUB], visitor(request), token)
     response = web.Response(status=204)
     _clear(response)
     return response
 
 
-async def _read(request: web.Request) -> dict[str, Any]:
+async def read_own(request: web.Request) -> dict[str, Any]:
     """Read a body that only a page of this site can have sent: JSON, and from our own origin."""
     if request.content_type != "application/json":
         raise WrongMediaType()
@@ -82,22 +82,29 @@ async def _read(request: web.Request) -> dict[str, Any]:
         raise TooLarge() from error
 
 
-def _actor(request: web.Request) -> Actor:
+def visitor(request: web.Request) -> Actor:
+    """Answer who asks before they are logged in: nobody, at some address, with some device."""
     device = request.headers.get(hdrs.USER_AGENT, "")[:_LONGEST_DEVICE]
     return Actor(address=address_of(request), device=device)
 
 
-def _answer(request: web.Request, tokens: Tokens, status: int = 200) -> web.Response:
-    settings = request.app[HUB].settings
+def logged_in(request: web.Request, tokens: Tokens, status: int = 200) -> web.Response:
+    """Answer a page that somebody is logged in now."""
     told = tokens.model_dump(mode="json", include={"access_token", "expires_in", "user"})
     response = web.json_response(told, status=status, headers={hdrs.CACHE_CONTROL: "no-store"})
+    keep(request, response, tokens)
+    return response
+
+
+def keep(request: web.Request, response: web.Response, tokens: Tokens) -> None:
+    """Let the browser keep a login."""
+    settings = request.app[HUB].settings
     age = settings.refresh_days * 86_400
     over_tls = settings.public_url.startswith("https://")
     response.set_cookie(
         COOKIE, tokens.refresh_token, max_age=age, path=_PATH, secure=over_tls, httponly=True, samesite="Lax"
     )
     response.set_cookie(TURN, secrets.token_hex(4), max_age=age, path="/", secure=over_tls, samesite="Lax")
-    return response
 
 
 def _forget(request: web.Request, refusal: HubError) -> web.Response:

@@ -15,7 +15,8 @@ async def find(db: Db, room_id: int) -> Room | None:
         db,
         Room,
         """
-        SELECT r.id, r.venue_id, r.room_type_id, r.number, r.floor, r.status, r.is_active, r.created_at, r.updated_at
+        SELECT r.id, r.venue_id, r.room_type_id, r.number, r.floor, r.images, r.status, r.is_active,
+               r.created_at, r.updated_at
         FROM rooms AS r JOIN venues AS v ON v.id = r.venue_id
         WHERE r.id = $1 AND r.deleted_at IS NULL AND v.deleted_at IS NULL
         """,
@@ -29,7 +30,7 @@ async def of_type(db: Db, room_type_id: int) -> list[Room]:
         db,
         Room,
         """
-        SELECT id, venue_id, room_type_id, number, floor, status, is_active, created_at, updated_at
+        SELECT id, venue_id, room_type_id, number, floor, images, status, is_active, created_at, updated_at
         FROM rooms WHERE room_type_id = $1 AND deleted_at IS NULL
         ORDER BY length(number), number, id
         """,
@@ -43,7 +44,7 @@ async def of_venue(db: Db, venue_id: int) -> list[Room]:
         db,
         Room,
         """
-        SELECT id, venue_id, room_type_id, number, floor, status, is_active, created_at, updated_at
+        SELECT id, venue_id, room_type_id, number, floor, images, status, is_active, created_at, updated_at
         FROM rooms WHERE venue_id = $1 AND deleted_at IS NULL
         ORDER BY id
         """,
@@ -57,8 +58,8 @@ async def listed(db: Db, ask: ListRooms, user_id: int | None, *, sees_everything
         db,
         Room,
         """
-        SELECT r.id, r.venue_id, r.room_type_id, r.number, r.floor, r.status, r.is_active, r.created_at, r.updated_at,
-               count(*) OVER () AS total
+        SELECT r.id, r.venue_id, r.room_type_id, r.number, r.floor, r.images, r.status, r.is_active,
+               r.created_at, r.updated_at, count(*) OVER () AS total
         FROM rooms AS r JOIN venues AS v ON v.id = r.venue_id JOIN room_types AS t ON t.id = r.room_type_id
         WHERE r.deleted_at IS NULL AND v.deleted_at IS NULL
           AND (v.is_active OR $2::boolean OR v.owner_id = $1::bigint
@@ -107,8 +108,9 @@ async def create(db: Db, venue_id: int, room_type_id: int, fields: dict[str, Any
     created: int = await value(
         db,
         """
-        INSERT INTO rooms (venue_id, room_type_id, number, floor, status, is_active)
-        SELECT $1, $2, n.number, n.floor, n.status, n.is_active FROM jsonb_populate_record(NULL::rooms, $3) AS n
+        INSERT INTO rooms (venue_id, room_type_id, number, floor, images, status, is_active)
+        SELECT $1, $2, n.number, n.floor, n.images, n.status, n.is_active
+        FROM jsonb_populate_record(NULL::rooms, $3) AS n
         RETURNING id
         """,
         venue_id,
@@ -142,7 +144,7 @@ async def change(db: Db, room_id: int, fields: dict[str, Any]) -> None:
         db,
         """
         UPDATE rooms AS r
-        SET number = n.number, floor = n.floor, status = n.status, is_active = n.is_active,
+        SET number = n.number, floor = n.floor, images = n.images, status = n.status, is_active = n.is_active,
             updated_at = clock_timestamp()
         FROM rooms AS o CROSS JOIN LATERAL jsonb_populate_record(o, $2) AS n
         WHERE o.id = $1 AND r.id = o.id

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from hub.errors import AlreadyExists, EmailTaken, HubError, Invalid, NotAvailable, Unavailable
+from hub.errors import AlreadyExists, EmailTaken, HubError, IdentityTaken, Invalid, NotAvailable, Unavailable
 from storage.pool import Pool, connection
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Constraint name -> the refusal it stands for. A constraint that is not here is a programming error and stays a 500.
 _REFUSALS: dict[str, HubError] = {
     "users_email_taken": EmailTaken(),
+    "identities_subject_taken": IdentityTaken(),
+    "identities_one_of_each": IdentityTaken(),
     "rooms_number_taken": AlreadyExists("This venue already has a room with that number."),
     "roles_code_taken": AlreadyExists("A role with that code exists already."),
     "room_already_claimed": NotAvailable("Somebody was faster; the room is taken for that time."),
@@ -67,10 +69,25 @@ async def refusing() -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def transaction(pool: Pool) -> AsyncIterator[Db]:
-    """Run a block in one transaction (READ COMMITTED); commit at its end, undo everything if it raises."""
-    async with refusing(), connection(pool) as db, db.transaction():
-        yield db
+async def transaction(pool: Pool, author: bytes = b"") -> AsyncIterator[Db]:
+    """Run a block in one transaction (READ COMMITTED); commit at its end, undo everything if it raises.
+
+    `author`, a JSON object, is what the audit keeps beside every change.
+    """
+    async with refusing(), connection(pool) as db:
+        try:
+            await _begin(db, author)
+            yield db
+        except BaseException:
+            await db.execute("ROLLBACK")
+            raise
+        if await db.execute("COMMIT") != "COMMIT":
+            raise RuntimeError("a statement failed unnoticed, so nothing was committed")
+
+
+async def _begin(db: Db, author: bytes) -> None:
+    # One round trip for both, in the protocol that takes no parameters; hex needs no quoting, whatever it stands for.
+    await db.execute(f"BEGIN; SET LOCAL hub.author = '{author.hex()}'")
 
 
 @asynccontextmanager

@@ -53,6 +53,15 @@ class SocialLogIn(NameProvider):
     totp_code: SecondFactorCode | None = None
 
 
+class SocialSecondFactor(NameProvider):
+    """What was answered with `second_factor_needed`, and the code of the second factor."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    challenge: SecretStr = Field(max_length=2000)
+    totp_code: SecondFactorCode
+
+
 class LinkIdentity(SocialLogIn):
     """An authorization code, and the password of the account here that the one elsewhere shall open."""
 

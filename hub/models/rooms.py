@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hub.models.base import Ask, Id, Minor, Paging, Thing
-from hub.models.fields import AmenityFilter, RoomNumber, Stays
+from hub.models.fields import AmenityFilter, Image, Images, RoomNumber, Stays
 
 RoomStatus = Literal["available", "occupied", "maintenance", "out_of_service"]
 
@@ -25,6 +25,7 @@ class CreateRoom(Ask):
     venue_id: Id | None = Field(default=None, description="The type's venue; may be left out.")
     number: RoomNumber
     floor: Floor | None = None
+    images: Images = Field(default_factory=list)
     status: RoomStatus = "available"
     is_active: bool = True
 
@@ -40,6 +41,7 @@ class ChangeRoom(NameRoom):
 
     number: Stays[RoomNumber] = None
     floor: Floor | None = None
+    images: Stays[Images] = None
     status: Stays[RoomStatus] = None
     is_active: Stays[bool] = None
 
@@ -68,6 +70,7 @@ class Room(Thing):
     room_type_id: int
     number: str
     floor: int | None
+    images: list[Image]
     status: RoomStatus
     is_active: bool
     created_at: datetime
