@@ -19,9 +19,11 @@ from redis.exceptions import RedisError
 from handlers import describe
 from handlers.assets import send
 from handlers.over_http import HUB
-from hub.errors import NotFound, Unavailable
+from hub.core import Hub
+from hub.errors import HubError, NotFound, Unavailable
 from hub.live.server import Live
 from hub.services import health
+from storage.jobs import Standing
 
 STATIC = Path(__file__).parent.parent / "static"
 # The only third-party files that a page may load, by their name under /lib.
@@ -36,6 +38,8 @@ LIVE = web.AppKey("live", Live)
 _SOCKETS = Gauge("hub_sockets", "Sockets connected to this worker.")
 _WAITING = Gauge("hub_placing_waiting", "Baskets that wait for their turn to be placed.")
 _IDLE = Gauge("hub_database_idle", "Database connections of this worker at rest.")
+_JOBS_WAITING = Gauge("hub_jobs_waiting", "Jobs of the queue that are not done yet.", ["kind"])
+_JOBS_FAILED = Gauge("hub_jobs_failed", "Jobs of the queue that were given up.", ["kind"])
 
 _OWN_FOLDERS = ("css", "js", "api", "img")
 
@@ -76,7 +80,18 @@ async def _ready(request: web.Request) -> web.Response:
     missing = await health.migrations_missing(hub) if database else []
     checks = {"database": database, "redis": await _redis_answers(request), "migrations": database and not missing}
     ready = all(checks.values())
-    return _json({"status": "ready" if ready else "not_ready", "checks": checks}, 200 if ready else 503)
+    document: dict[str, Any] = {"status": "ready" if ready else "not_ready", "checks": checks}
+    if checks["migrations"]:
+        # No reason to send requests elsewhere, but one to look.
+        document["jobs"] = {one.kind: {"waiting": one.waiting, "failed": one.failed} for one in await _jobs(hub)}
+    return _json(document, 200 if ready else 503)
+
+
+async def _jobs(hub: Hub) -> Sequence[Standing]:
+    try:
+        return await health.jobs_standing(hub)
+    except HubError:
+        return ()
 
 
 async def _redis_answers(request: web.Request) -> bool:
@@ -91,6 +106,11 @@ async def _metrics(request: web.Request) -> web.Response:
     _SOCKETS.set(sum(1 for _ in request.app[LIVE].connections))
     _WAITING.set(hub.placing.depth)
     _IDLE.set(hub.pool.get_idle_size())
+    _JOBS_WAITING.clear()
+    _JOBS_FAILED.clear()
+    for one in await _jobs(hub):
+        _JOBS_WAITING.labels(one.kind).set(one.waiting)
+        _JOBS_FAILED.labels(one.kind).set(one.failed)
     return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

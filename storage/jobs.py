@@ -138,8 +138,12 @@ async def standings(db: Db) -> list[Standing]:
         db,
         Standing,
         """
-        SELECT kind, count(*) FILTER (WHERE failed_at IS NULL) AS waiting, count(failed_at) AS failed
-        FROM jobs WHERE done_at IS NULL GROUP BY kind ORDER BY kind
+        SELECT kind, sum(waiting)::bigint AS waiting, sum(failed)::bigint AS failed
+        FROM (SELECT kind, count(*) AS waiting, 0 AS failed FROM jobs
+              WHERE done_at IS NULL AND failed_at IS NULL GROUP BY kind
+              UNION ALL
+              SELECT kind, 0, count(*) FROM jobs WHERE failed_at IS NOT NULL GROUP BY kind) AS counted
+        GROUP BY kind ORDER BY kind
         """,
     )
 

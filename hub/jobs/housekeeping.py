@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 
 from hub.core import Hub
-from storage import logins, repeats, replay
+from storage import jobs, letters, logins, repeats, replay
 
 CLOCK_SECONDS = 30.0
 FORGET_SECONDS = 60.0
 AT_ONCE = 10_000
 # Ended logins stay that long, for whoever has to find out how an account was misused.
 LOGINS_KEPT_DAYS = 30
+# A job done is remembered, so that nobody has it done twice; one given up, so that somebody may ask why.
+DONE_JOBS_KEPT_DAYS, FAILED_JOBS_KEPT_DAYS = 7, 30
+# Letters that were never sent may hold codes and names.
+LETTERS_KEPT_DAYS = 2
 
 
 async def keep_time(hub: Hub) -> None:
@@ -30,11 +34,14 @@ async def run(hub: Hub) -> None:
 
 
 async def forget(hub: Hub) -> int:
-    """Forget old events, the answers to old keys, and logins that ended long ago; answers how many events went."""
+    """Forget events, answers, logins, jobs and letters that are too old for anybody; answers how many events went."""
     gone = 0
     async with hub.reading() as db:
         await repeats.forget_old(db)
         await logins.forget_ended(db, LOGINS_KEPT_DAYS, AT_ONCE)
+        await jobs.forget_ended(db, DONE_JOBS_KEPT_DAYS, FAILED_JOBS_KEPT_DAYS, AT_ONCE)
+        await letters.forget_old(db, LETTERS_KEPT_DAYS, AT_ONCE)
+        await letters.forget_invited(db)
         for span in await replay.outdated(db, hub.settings.event_retention_hours):
             while forgotten := await replay.forget(db, span.room, span.last, AT_ONCE):
                 gone += forgotten

@@ -54,6 +54,8 @@ async def lanes(hub: Hub) -> AsyncIterator[Mapping[str, Lane]]:
 
 async def run(hub: Hub) -> None:
     """Do jobs until cancelled; any number of workers may, each takes others."""
+    if hub.settings.production and hub.settings.smtp_url is None:
+        log.warning("SMTP_URL names no mail server: mail is kept in the database, where nobody reads it")
     async with lanes(hub) as open_lanes, asyncio.TaskGroup() as group:
         for kind, lane in open_lanes.items():
             group.create_task(_keep_working(hub, kind, lane), name=f"queue of {kind}")

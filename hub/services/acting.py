@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hub.core import Actor, Hub
 from hub.errors import NotFound
 from hub.models.users import normal_email
@@ -19,12 +21,14 @@ async def as_person(hub: Hub, email: str) -> Actor | None:
     return Actor(person.id, roles=frozenset(person.roles), permissions=frozenset(person.permissions))
 
 
-async def as_new_person(hub: Hub, email: str, full_name: str, *roles: str, password: str | None = None) -> Actor:
+async def as_new_person(
+    hub: Hub, email: str, full_name: str, *roles: str, password: str | None = None, **details: Any
+) -> Actor:
     """Act as the person with this e-mail address, who gets an account if there is none."""
     actor = await as_person(hub, email)
     if actor is None:
         await accounts.create_person(
-            hub, email=email, full_name=full_name, password=password, roles=roles or ("customer",)
+            hub, email=email, full_name=full_name, password=password, roles=roles or ("customer",), **details
         )
         actor = await as_person(hub, email)
     if actor is None:

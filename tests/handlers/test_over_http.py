@@ -33,6 +33,20 @@ async def test_a_hub_without_its_database_lives_but_is_not_ready(http: Http, app
     assert int(answer.headers["Retry-After"]) >= 1
 
 
+async def test_jobs_that_were_given_up_are_counted_where_operators_look(http: Http, app_server: AppServer) -> None:
+    async with app_server.hub.pool.acquire() as db:
+        await db.execute(
+            """
+            INSERT INTO jobs (kind, data, failed_at)
+            VALUES ('webhook', '{}', NULL), ('webhook', '{}', now()), ('webhook', '{}', now())
+            """
+        )
+    assert (await http.get("//health/ready")).data["jobs"] == {"webhook": {"waiting": 1, "failed": 2}}
+    figures = (await http.get("//metrics")).text
+    assert 'hub_jobs_waiting{kind="webhook"} 1.0' in figures
+    assert 'hub_jobs_failed{kind="webhook"} 2.0' in figures
+
+
 async def test_figures_name_endpoints_and_never_ids(http: Http, stock: Stock) -> None:
     await http.get(stock.path("/venues/{venue_id}"))
     await http.get("/no/such/thing")
