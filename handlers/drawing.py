@@ -15,6 +15,8 @@ from hub.models.money import CURRENCIES
 
 # The digits of a currency's minor unit, where there are not two.
 _DIGITS = {code: digits for code, digits in CURRENCIES.items() if digits != 2}
+# What people may read, in its own language.
+LANGUAGES = (("en", "English"), ("km", "ភាសាខ្មែរ"), ("zh", "中文"))
 _LIBRARY = tuple(
     f"/lib/{name}.js" for name in ("preact", "preact-hooks", "htm", "signals", "signals-core", "socket.io-client")
 )

@@ -12,10 +12,13 @@ from pydantic import ValidationError
 
 from handlers.documents import read_query
 from handlers.drawing import draw
+from handlers.entering import add_entering
 from handlers.manners import REFUSED_PAGE
 from handlers.over_http import HUB
+from handlers.personal import add_personal
 from handlers.problems import invalid
 from handlers.session import add_session
+from handlers.social import add_social
 from hub import rooms
 from hub.core import GUEST, Hub
 from hub.errors import HubError
@@ -35,13 +38,12 @@ def add_site(app: web.Application) -> None:
         [
             web.get("/", _find),
             web.get(r"/venues/{venue_id:\d{1,15}}", _venue),
-            web.get("/dashboard", _dashboard),
-            web.get("/bookings", _bookings),
-            web.get("/login", _log_in),
-            web.get("/register", _register),
         ]
     )
+    add_entering(app)
+    add_personal(app)
     add_session(app)
+    add_social(app)
 
 
 async def _refused(request: web.Request, problem: dict[str, Any]) -> web.Response:
@@ -129,19 +131,3 @@ def _first_day(wanted: str, today: str, advance_days: int) -> str:
     except ValueError:
         return today
     return day if today <= day <= boards.add_days(today, advance_days) else today
-
-
-async def _dashboard(request: web.Request) -> web.Response:
-    return draw("dashboard.html", "dashboard")
-
-
-async def _bookings(request: web.Request) -> web.Response:
-    return draw("bookings.html", "bookings")
-
-
-async def _log_in(request: web.Request) -> web.Response:
-    return draw("enter.html", "enter", entering="login")
-
-
-async def _register(request: web.Request) -> web.Response:
-    return draw("enter.html", "enter", entering="register")

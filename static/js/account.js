@@ -5,6 +5,12 @@ import { signal } from "@preact/signals";
 /** undefined while nobody knows yet, null for a guest, else the person. */
 export const person = signal(undefined);
 
+/** Set while a super admin acts as this person. */
+export const isActing = signal(false);
+
+/** Set once the hub refused something until a second factor is set up. */
+export const needsSecondFactor = signal(false);
+
 /** Set while a form asks to log in without leaving the page: a function that takes true (done) or false (dismissed). */
 export const logInAsked = signal(null);
 
@@ -61,6 +67,38 @@ export async function logOut() {
   take(null, true);
 }
 
+/** A new password ends every other log-in, and begins this one anew. */
+export async function changePassword(values) {
+  take(await session("password", values, await accessToken()), true);
+}
+
+/** Act as somebody else, for a quarter of an hour at most, until `actAsMyself`. */
+export async function actAs(id) {
+  take(await session("impersonation", { user_id: id }, await accessToken()), true);
+}
+
+export async function actAsMyself() {
+  await session("impersonation/end", {});
+  token = null;
+  await refresh();
+}
+
+/** Gone for good: nothing of the log-in stays in this browser either. */
+export async function erase(proof) {
+  await ask("POST", "/me/erase", proof);
+  await logOut();
+}
+
+/** The person as the hub now answers them. */
+export function nowIs(user) {
+  person.value = user;
+}
+
+/** What somebody asks who cannot log in, or not yet. */
+export const showInvitation = async (invitation) => read(await send("/api/v1/invitations/show", "POST", { token: invitation }));
+export const forgotPassword = async (values) => read(await send("/api/v1/auth/forgot-password", "POST", values));
+export const resetPassword = async (values) => read(await send("/api/v1/auth/reset-password", "POST", values));
+
 /** Names the server's last answer; there is none for a guest. */
 function turn() {
   return document.cookie.match(/(?:^|; )hub_turn=(\w+)/)?.[1];
@@ -93,18 +131,21 @@ function take(answer, tell) {
   expires = answer ? (answer.until ?? Date.now() + answer.expires_in * 1000) : 0;
   // The same person again is no news to whoever follows them.
   if (answer?.user.id !== person.peek()?.id || !answer) person.value = answer?.user ?? null;
+  isActing.value = Boolean(answer?.is_acting);
   if (tell) tabs?.postMessage(answer && { ...answer, until: expires });
 }
 
 /** keepalive lets an answer's cookie arrive although the visitor has moved on to the next page. */
-async function session(what, body) {
-  return read(await send(`/session/${what}`, "POST", body, { keepalive: true }));
+async function session(what, body, bearer) {
+  const headers = bearer ? { Authorization: `Bearer ${bearer}` } : {};
+  return read(await send(`/session/${what}`, "POST", body, { keepalive: true, headers }));
 }
 
 async function send(address, method, body, { headers, keepalive } = {}) {
-  const json = body === undefined ? {} : { "Content-Type": "application/json" };
+  const isFile = body instanceof FormData;
+  const json = body === undefined || isFile ? {} : { "Content-Type": "application/json" };
   try {
-    return await fetch(address, { method, keepalive, headers: { Accept: "application/json", ...json, ...headers }, body: body === undefined ? undefined : JSON.stringify(body) });
+    return await fetch(address, { method, keepalive, headers: { Accept: "application/json", ...json, ...headers }, body: isFile ? body : body && JSON.stringify(body) });
   } catch {
     throw new Refusal({});
   }
@@ -112,8 +153,9 @@ async function send(address, method, body, { headers, keepalive } = {}) {
 
 async function read(response) {
   const answer = response.status === 204 ? null : await response.json().catch(() => ({ status: response.status }));
-  if (!response.ok) throw new Refusal({ status: response.status, ...answer });
-  return answer;
+  if (response.ok) return answer;
+  if (answer.code === "second_factor_required") needsSecondFactor.value = true;
+  throw new Refusal({ status: response.status, ...answer });
 }
 
 function askToLogIn() {

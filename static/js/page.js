@@ -3,7 +3,7 @@
 import { render, h } from "preact";
 import htm from "htm";
 import { computed, effect, signal } from "@preact/signals";
-import { logOut, meet, person } from "./account.js";
+import { actAsMyself, isActing, logOut, meet, needsSecondFactor, person } from "./account.js";
 import { behind, link, paused, serverTime, lostAt } from "./following.js";
 import { LogInDialog } from "./log-in.js";
 import { dateTime, many, useDigits } from "./words.js";
@@ -55,13 +55,40 @@ function Age() {
 
 function Person() {
   if (!person.value) return html`<a class="button bare" href=${`/login?next=${encodeURIComponent(location.pathname + location.search)}`}>Log in</a>`;
-  return html`<span class="name" title=${person.value.email}>${person.value.full_name}</span>
+  return html`<a class="name" href="/account" title=${`${person.value.full_name}, your account`} aria-label=${`${person.value.full_name}, your account`}><svg viewBox="0 0 24 24" class="icon" aria-hidden="true"><circle cx="12" cy="8" r="4" /><path d="M4 21a8 8 0 0 1 16 0" /></svg><span>${person.value.full_name}</span></a>
     <button type="button" class="button bare" onClick=${logOut}>Log out</button>`;
+}
+
+const ADMIN_PAGES = [["user:read", "/admin/users"], ["role:read", "/admin/roles"], ["audit:read", "/admin/audit"]];
+
+/** Whether a role of this person carries a permission, or manages its resource. */
+export function may(permission) {
+  const granted = person.value?.permissions ?? [];
+  return granted.includes(permission) || granted.includes(`${permission.split(":")[0]}:manage`);
+}
+
+function MorePages() {
+  const first = ADMIN_PAGES.find(([permission]) => may(permission));
+  return first ? html`<a href=${first[1]} aria-current=${location.pathname.startsWith("/admin") ? "page" : undefined}>Admin</a>` : null;
+}
+
+function Banner() {
+  if (isActing.value && person.value) {
+    const end = () => actAsMyself().then(() => location.assign("/admin/users"), () => location.reload());
+    return html`<div class="banner" role="region" aria-label="Acting as somebody else"><p>You act as <b>${person.value.full_name}</b>. Everything you do is written down under your own name.</p>
+      <button type="button" class="button" onClick=${end}>Be yourself again</button></div>`;
+  }
+  if (needsSecondFactor.value && location.pathname !== "/account/security") {
+    return html`<div class="banner" role="region" aria-label="Second factor"><p>Your role needs a second factor to log in with.</p><a class="button" href="/account/security#second-factor">Set it up</a></div>`;
+  }
+  return null;
 }
 
 setInterval(() => (now.value = serverTime()), 1_000);
 now.value = serverTime();
 draw(Connection, "connection");
 draw(Age, "age");
+draw(Banner, "banner");
+draw(MorePages, "more-pages");
 draw(LogInDialog, "over");
 meet().finally(() => draw(Person, "person"));

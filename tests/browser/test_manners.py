@@ -108,6 +108,7 @@ async def test_targets_are_large_enough_for_a_finger(window: Open, town: Town, a
         small += await phone.page.evaluate(
             """() => [...document.querySelectorAll("button, input, select, summary, .top a, .button, [role=gridcell]")]
               .filter((one) => one.offsetParent && !one.closest(".only-read"))
+              .map((one) => (one.matches("[type=radio], [type=checkbox]") ? one.closest("label") : one))
               .map((one) => [one, one.getBoundingClientRect()])
               .filter(([, box]) => box.width < 44 || box.height < 44)
               .map(([one, box]) => `${location.pathname} ${one.outerHTML.slice(0, 80)} ${box.width}x${box.height}`)"""

@@ -1,0 +1,61 @@
+"""The pages by which people come in: log in, register, verify, set a new password, accept an invitation."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from handlers.drawing import LANGUAGES, draw
+from handlers.over_http import HUB
+
+
+def add_entering(app: web.Application) -> None:
+    """Add the pages by which people come in."""
+    app.add_routes(
+        [
+            web.get("/login", _log_in),
+            web.get("/register", _register),
+            web.get("/verify", _verify),
+            web.get("/forgot-password", _forgot),
+            web.get("/reset-password", _reset),
+            web.get("/invitation", _invitation),
+        ]
+    )
+
+
+async def _log_in(request: web.Request) -> web.Response:
+    return draw("login.html", "enter", providers=())
+
+
+async def _register(request: web.Request) -> web.Response:
+    settings = request.app[HUB].settings
+    return draw(
+        "register.html",
+        "register",
+        providers=(),
+        may_offer=settings.facilitator_signup,
+        languages=LANGUAGES,
+        language=_language(request.headers.get("Accept-Language", "")),
+    )
+
+
+def _language(wanted: str) -> str:
+    """Choose the first language of a browser's list in which the hub can write."""
+    known = [code for code, _ in LANGUAGES]
+    first = (one.partition(";")[0].strip().partition("-")[0].lower() for one in wanted.split(","))
+    return next((code for code in first if code in known), known[0])
+
+
+async def _verify(request: web.Request) -> web.Response:
+    return draw("verify.html", "verify", channel="phone" if request.query.get("channel") == "phone" else "email")
+
+
+async def _forgot(request: web.Request) -> web.Response:
+    return draw("forgot.html", "forgot")
+
+
+async def _reset(request: web.Request) -> web.Response:
+    return draw("reset.html", "reset")
+
+
+async def _invitation(request: web.Request) -> web.Response:
+    return draw("invitation.html", "invitation")

@@ -1,0 +1,133 @@
+"""The pages of what is somebody's own: drawn with everything but that, and filled once it is known who asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from handlers.drawing import LANGUAGES, draw
+from hub.models.money import CURRENCIES
+
+
+@dataclass(frozen=True, slots=True)
+class Tabs:
+    """Pages that belong together, with the one of the frame they belong to."""
+
+    label: str
+    here: str
+    pages: tuple[tuple[str, str], ...]
+
+
+_ACCOUNT = Tabs("Account", "/account", (("/account", "Profile"), ("/account/security", "Log-in and security")))
+_ADMIN = Tabs(
+    "Administration",
+    "/admin",
+    (("/admin/users", "People"), ("/admin/roles", "Roles"), ("/admin/audit", "Audit trail")),
+)
+
+
+def add_personal(app: web.Application) -> None:
+    """Add the pages of what is somebody's own."""
+    app.add_routes(
+        [
+            web.get("/dashboard", _dashboard),
+            web.get("/bookings", _bookings),
+            web.get("/account", _account),
+            web.get("/account/security", _security),
+            web.get(r"/venues/{venue_id:\d{1,15}}/staff", _staff),
+            web.get("/admin", _admin),
+            web.get("/admin/users", _users),
+            web.get(r"/admin/users/{user_id:\d{1,15}}", _user),
+            web.get("/admin/roles", _roles),
+            web.get("/admin/audit", _audit),
+        ]
+    )
+
+
+async def _dashboard(request: web.Request) -> web.Response:
+    return draw("dashboard.html", "dashboard")
+
+
+async def _bookings(request: web.Request) -> web.Response:
+    return draw("bookings.html", "bookings")
+
+
+def _page(
+    request: web.Request,
+    script: str,
+    title: str,
+    waiting: str,
+    api: str,
+    *,
+    heading: str = "",
+    template: str = "personal.html",
+    tabs: Tabs | None = None,
+    data: dict[str, Any] | None = None,
+    **shown: Any,
+) -> web.Response:
+    shown |= {"path": request.path, "title": title, "heading": heading or title, "waiting": waiting, "tabs": tabs}
+    return draw(template, script, data, api=f"The same is at {api}.", **shown)
+
+
+async def _account(request: web.Request) -> web.Response:
+    data = {"languages": LANGUAGES, "currencies": sorted(CURRENCIES), "choices": ()}
+    waiting = "Your profile appears here once you are logged in."
+    return _page(request, "profile", "Account", waiting, "/api/v1/me", tabs=_ACCOUNT, data=data)
+
+
+async def _security(request: web.Request) -> web.Response:
+    waiting = "Your devices and ways to log in appear here once you are logged in."
+    title, api = "Log-in and security", "/api/v1/me/logins"
+    return _page(request, "security", title, waiting, api, heading="Account", tabs=_ACCOUNT, data={"providers": ()})
+
+
+async def _staff(request: web.Request) -> web.Response:
+    venue_id = int(request.match_info["venue_id"])
+    waiting = "Who works here appears once you are logged in."
+    api = f"/api/v1/venues/{venue_id}/staff"
+    return _page(request, "staff", "Staff", waiting, api, data={"venue_id": venue_id})
+
+
+async def _admin(request: web.Request) -> web.Response:
+    raise web.HTTPFound("/admin/users")
+
+
+async def _users(request: web.Request) -> web.Response:
+    typed = {name: request.query.get(name, "").strip() for name in ("q", "role", "status", "sort")}
+    return _page(
+        request,
+        "users",
+        "People",
+        "People appear here once you are logged in.",
+        "/api/v1/users",
+        template="users.html",
+        tabs=_ADMIN,
+        typed=typed,
+        data={"languages": LANGUAGES},
+    )
+
+
+async def _user(request: web.Request) -> web.Response:
+    user_id = int(request.match_info["user_id"])
+    waiting, api = "This person appears here once you are logged in.", f"/api/v1/users/{user_id}"
+    return _page(request, "user", "Person", waiting, api, tabs=_ADMIN, data={"user_id": user_id})
+
+
+async def _roles(request: web.Request) -> web.Response:
+    waiting = "Roles and what they allow appear here once you are logged in."
+    return _page(request, "roles", "Roles", waiting, "/api/v1/roles", tabs=_ADMIN)
+
+
+async def _audit(request: web.Request) -> web.Response:
+    return _page(
+        request,
+        "audit",
+        "Audit trail",
+        "Who changed what appears here once you are logged in.",
+        "/api/v1/audit",
+        template="audit.html",
+        tabs=_ADMIN,
+        typed={name: value.strip() for name, value in request.query.items()},
+    )
