@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 
 from handlers.connect import SocketDoors
 from handlers.manners import add_manners, content_policy
+from handlers.outbox import add_outbox
 from handlers.over_http import HUB, add_routes
 from handlers.pages import IMPORT_MAP_HASH, LIVE, REDIS, add_pages
 from handlers.site import add_site
@@ -100,6 +101,7 @@ def build(running: Running) -> web.Application:
     add_routes(app)
     add_pages(app)
     add_site(app)
+    add_outbox(app)
     running.live.attach(app)
     return app
 
@@ -152,6 +154,8 @@ def _greeting(settings: Settings, logins: Sequence[SampleLogin]) -> str:
         f"  pages      {url}/  and  {url}/dashboard",
         f"  API        {url}/docs  and  {url}/docs/events",
     ]
+    if settings.has_outbox_page:
+        lines.append(f"  mail       {url}/dev/mail keeps what would be sent")
     return "\n".join([*lines, *_people(logins)])
 
 
