@@ -10,11 +10,12 @@ from aiohttp import hdrs, web
 
 from handlers.documents import read_ask, read_object
 from handlers.endpoint import TABLE
-from handlers.over_http import HUB, address_of
+from handlers.over_http import HUB, actor_of, address_of
 from hub.core import Actor
 from hub.errors import Forbidden, HubError, TooLarge, Unauthenticated, WrongMediaType
+from hub.models.credentials import ChangePassword
 from hub.models.users import LogIn, Refresh, Register, Tokens
-from hub.services import accounts, logins
+from hub.services import accounts, credentials, logins
 
 COOKIE = "hub_session"
 # Changes with every answer and says nothing: a page knows by it whether the answer to an earlier page has arrived,
@@ -32,6 +33,7 @@ def add_session(app: web.Application) -> None:
             web.post("/session/register", _register),
             web.post("/session/refresh", _refresh),
             web.post("/session/logout", _log_out),
+            web.post("/session/password", _change_password),
         ]
     )
 
@@ -39,18 +41,29 @@ def add_session(app: web.Application) -> None:
 async def _log_in(request: web.Request) -> web.Response:
     ask = read_ask(TABLE["auth.login"], await read_own(request), strict=True)
     assert isinstance(ask, LogIn)
-    return logged_in(request, await accounts.log_in(request.app[HUB], visitor(request), ask))
+    tokens = await accounts.log_in(request.app[HUB], visitor(request), ask)
+    await _end_earlier(request)
+    return logged_in(request, tokens)
 
 
 async def _register(request: web.Request) -> web.Response:
     ask = read_ask(TABLE["auth.register"], await read_own(request), strict=True)
     assert isinstance(ask, Register)
-    return logged_in(request, await accounts.register(request.app[HUB], visitor(request), ask), 201)
+    tokens = await accounts.register(request.app[HUB], visitor(request), ask)
+    await _end_earlier(request)
+    return logged_in(request, tokens, 201)
+
+
+async def _end_earlier(request: web.Request) -> None:
+    """End the login that this browser was kept in before, for nobody will ever come back to it."""
+    token = _kept(request)
+    if token:
+        await logins.log_out(request.app[HUB], visitor(request), token)
 
 
 async def _refresh(request: web.Request) -> web.Response:
     await read_own(request)
-    token = request.cookies.get(COOKIE)
+    token = _kept(request)
     if not token:
         return _forget(request, Unauthenticated())
     try:
@@ -62,12 +75,18 @@ async def _refresh(request: web.Request) -> web.Response:
 
 async def _log_out(request: web.Request) -> web.Response:
     await read_own(request)
-    token = request.cookies.get(COOKIE)
+    token = _kept(request)
     if token:
         await logins.log_out(request.app[HUB], visitor(request), token)
     response = web.Response(status=204)
-    _clear(response)
+    _clear(request, response)
     return response
+
+
+async def _change_password(request: web.Request) -> web.Response:
+    ask = read_ask(TABLE["me.change_password"], await read_own(request), strict=True)
+    assert isinstance(ask, ChangePassword)
+    return logged_in(request, await credentials.change_password(request.app[HUB], await actor_of(request), ask))
 
 
 async def read_own(request: web.Request) -> dict[str, Any]:
@@ -98,11 +117,10 @@ def logged_in(request: web.Request, tokens: Tokens, status: int = 200) -> web.Re
 
 def keep(request: web.Request, response: web.Response, tokens: Tokens) -> None:
     """Let the browser keep a login."""
-    settings = request.app[HUB].settings
-    age = settings.refresh_days * 86_400
-    over_tls = settings.public_url.startswith("https://")
+    age = request.app[HUB].settings.refresh_days * 86_400
+    over_tls = _over_tls(request)
     response.set_cookie(
-        COOKIE, tokens.refresh_token, max_age=age, path=_PATH, secure=over_tls, httponly=True, samesite="Lax"
+        _name(request), tokens.refresh_token, max_age=age, path=_PATH, secure=over_tls, httponly=True, samesite="Lax"
     )
     response.set_cookie(TURN, secrets.token_hex(4), max_age=age, path="/", secure=over_tls, samesite="Lax")
 
@@ -111,10 +129,24 @@ def _forget(request: web.Request, refusal: HubError) -> web.Response:
     """Answer that nobody is logged in any more, and take the cookies back."""
     document = {"status": refusal.status, "code": refusal.code, "detail": refusal.sentence, "instance": request.path}
     response = web.json_response(document, status=refusal.status, content_type="application/problem+json")
-    _clear(response)
+    _clear(request, response)
     return response
 
 
-def _clear(response: web.Response) -> None:
-    response.del_cookie(COOKIE, path=_PATH, httponly=True, samesite="Lax")
-    response.del_cookie(TURN, path="/", samesite="Lax")
+def _kept(request: web.Request) -> str | None:
+    return request.cookies.get(_name(request))
+
+
+def _name(request: web.Request) -> str:
+    # By this prefix browsers refuse the cookie from whoever has no TLS, so that nobody in between can plant one.
+    return f"__Secure-{COOKIE}" if _over_tls(request) else COOKIE
+
+
+def _over_tls(request: web.Request) -> bool:
+    return request.app[HUB].settings.public_url.startswith("https://")
+
+
+def _clear(request: web.Request, response: web.Response) -> None:
+    over_tls = _over_tls(request)
+    response.del_cookie(_name(request), secure=over_tls, path=_PATH, httponly=True, samesite="Lax")
+    response.del_cookie(TURN, secure=over_tls, path="/", samesite="Lax")

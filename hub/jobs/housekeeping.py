@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 
 from hub.core import Hub
-from storage import jobs, letters, logins, repeats, replay
+from storage import attempts, codes, jobs, letters, logins, repeats, replay
 
 CLOCK_SECONDS = 30.0
 FORGET_SECONDS = 60.0
 AT_ONCE = 10_000
 # Ended logins stay that long, for whoever has to find out how an account was misused.
 LOGINS_KEPT_DAYS = 30
+# Longer than any code is good, and than the longest span in which attempts are counted.
+CODES_KEPT_HOURS = 24
+ATTEMPTS_KEPT_HOURS = 25
 # A job done is remembered, so that nobody has it done twice; one given up, so that somebody may ask why.
 DONE_JOBS_KEPT_DAYS, FAILED_JOBS_KEPT_DAYS = 7, 30
 # Letters that were never sent may hold codes and names.
@@ -38,6 +41,8 @@ async def forget(hub: Hub) -> int:
     gone = 0
     async with hub.reading() as db:
         await repeats.forget_old(db)
+        await codes.forget_old(db, CODES_KEPT_HOURS)
+        await attempts.forget_old(db, ATTEMPTS_KEPT_HOURS, AT_ONCE)
         await logins.forget_ended(db, LOGINS_KEPT_DAYS, AT_ONCE)
         await jobs.forget_ended(db, DONE_JOBS_KEPT_DAYS, FAILED_JOBS_KEPT_DAYS, AT_ONCE)
         await letters.forget_old(db, LETTERS_KEPT_DAYS, AT_ONCE)

@@ -6,7 +6,7 @@ from hub.core import GUEST, Actor
 from hub.errors import Unauthenticated
 from hub.models.users import ListLogins, Refresh, Tokens
 from hub.services import accounts, logins
-from storage import logins
+from storage import logins as store
 from tests.doors import ListeningHub
 from tests.identities import BOTH, PHONE, actor_of, count, good, log_in, registered, run, spend
 
@@ -163,7 +163,7 @@ async def test_logins_that_ended_long_ago_are_forgotten_with_their_tokens(hub: L
     login_id = (await actor_of(hub, old)).login_id
     await run(hub, "UPDATE logins SET revoked_at = clock_timestamp() - interval '31 days' WHERE id = $1", login_id)
     async with hub.pool.acquire() as db:
-        assert await logins.forget_ended(db, 30, 10) == 1
-        assert await logins.forget_ended(db, 30, 10) == 0
+        assert await store.forget_ended(db, 30, 10) == 1
+        assert await store.forget_ended(db, 30, 10) == 0
     assert await count(hub, "SELECT count(*) FROM refresh_tokens") == 1
     await actor_of(hub, live)
