@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from storage.query import Db, many, run
+from storage.query import Db, many, maybe, run
 
 
 class Job(BaseModel):
@@ -49,23 +49,22 @@ async def enqueue(db: Db, kind: str, data: dict[str, Any], *, once: str | None, 
     )
 
 
-async def take(db: Db, kind: str, seconds: float, at_once: int) -> list[Job]:
-    """Take the jobs that have been due the longest; they are due again when the lease of so many seconds is over."""
-    return await many(
+async def take(db: Db, kind: str, seconds: float) -> Job | None:
+    """Take the job that has been due the longest; it is due again when its lease of so many seconds is over."""
+    return await maybe(
         db,
         Job,
         """
         UPDATE jobs SET attempts = attempts + 1, lease = gen_random_uuid(),
                due_at = clock_timestamp() + $2 * interval '1 second'
-        WHERE id = ANY (ARRAY(
+        WHERE id = (
             SELECT id FROM jobs
             WHERE kind = $1 AND done_at IS NULL AND failed_at IS NULL AND due_at <= clock_timestamp()
-            ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED))
+            ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING id, kind, data, attempts, lease, made_at
         """,
         kind,
         seconds,
-        at_once,
     )
 
 

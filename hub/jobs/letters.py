@@ -10,30 +10,25 @@ from storage.jobs import Job
 
 
 async def send_mail(hub: Hub, mailer: MailGateway, job: Job) -> None:
-    """Write the mail that a service enqueued, and send it."""
-    told = job.data
-    letter = letters.mail(told["template"], told["language"], told["facts"], site=hub.settings.public_url)
-    await mailer.send(Mail(job.id, told["to"], letter.subject, letter.text, letter.html, job.made_at))
-
-
-async def send_sms(hub: Hub, texter: SmsGateway, job: Job) -> None:
-    """Write the SMS that a service enqueued, and send it."""
-    told = job.data
-    text = letters.sms(told["template"], told["language"], told["facts"], site=hub.settings.public_url)
-    await texter.send(Sms(job.id, told["to"], text))
-
-
-async def send_booking_mail(hub: Hub, mailer: MailGateway, job: Job) -> None:
-    """Write to a guest what became of their booking."""
-    written = await booking_letters.mail(hub, job.data["booking_id"], job.data["fact"])
+    """Write the mail that was enqueued, by its template or about a booking, and send it."""
+    told, site = job.data, hub.settings.public_url
+    if "booking_id" in told:
+        written = await booking_letters.mail(hub, told["booking_id"], told["fact"])
+    else:
+        written = told["to"], letters.mail(told["template"], told["language"], told["facts"], site=site)
+    # Whoever has gone meanwhile is not written any more.
     if written is not None:
         to, letter = written
         await mailer.send(Mail(job.id, to, letter.subject, letter.text, letter.html, job.made_at))
 
 
-async def send_booking_sms(hub: Hub, texter: SmsGateway, job: Job) -> None:
-    """Tell a guest in one line what became of their booking."""
-    written = await booking_letters.sms(hub, job.data["booking_id"], job.data["fact"])
+async def send_sms(hub: Hub, texter: SmsGateway, job: Job) -> None:
+    """Write the SMS that was enqueued, by its template or about a booking, and send it."""
+    told, site = job.data, hub.settings.public_url
+    if "booking_id" in told:
+        written = await booking_letters.sms(hub, told["booking_id"], told["fact"])
+    else:
+        written = told["to"], letters.sms(told["template"], told["language"], told["facts"], site=site)
     if written is not None:
         to, text = written
         await texter.send(Sms(job.id, to, text))

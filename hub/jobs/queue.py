@@ -31,11 +31,10 @@ LONGEST_ERROR = 500
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """How jobs of a kind are done; a lease, in seconds, must outlast what is taken at once."""
+    """How jobs of a kind are done: one after the other, each within a lease of so many seconds."""
 
     do: Callable[[Job], Awaitable[None]]
     lease: float = 60.0
-    at_once: int = 10
 
 
 @asynccontextmanager
@@ -43,12 +42,8 @@ async def lanes(hub: Hub) -> AsyncIterator[Mapping[str, Lane]]:
     """Open what the jobs need of the outside, and name each kind with its lane."""
     async with mail_gateway(hub.settings, hub.pool) as mailer, sms_gateway(hub.settings, hub.pool) as texter:
         yield {
-            # First, so that what it enqueues is sent in the same round.
-            "forgotten_password": Lane(partial(recovery.look_for, hub)),
             "mail": Lane(partial(letters.send_mail, hub, mailer)),
             "sms": Lane(partial(letters.send_sms, hub, texter)),
-            "booking_mail": Lane(partial(letters.send_booking_mail, hub, mailer)),
-            "booking_sms": Lane(partial(letters.send_booking_sms, hub, texter)),
         }
 
 
@@ -66,45 +61,46 @@ async def work_off(hub: Hub) -> int:
     worked = 0
     async with lanes(hub) as open_lanes:
         for kind, lane in open_lanes.items():
-            while taken := await work(hub, kind, lane):
-                worked += taken
+            while await work(hub, kind, lane):
+                worked += 1
     return worked
 
 
 async def _keep_working(hub: Hub, kind: str, lane: Lane) -> None:
     while True:
         try:
-            taken = await work(hub, kind, lane)
+            worked = await work(hub, kind, lane)
         except HubError as error:
             log.warning("the queue of %s has to wait: %s", kind, error)
-            taken = 0
-        if taken < lane.at_once:
+            worked = False
+        if not worked:
             await asyncio.sleep(PAUSE)
 
 
-async def work(hub: Hub, kind: str, lane: Lane) -> int:
-    """Take what is due and do it; answers how many jobs that were."""
+async def work(hub: Hub, kind: str, lane: Lane) -> bool:
+    """Take one job and do it; tells whether there was any.
+
+    How it ended is noted before the next is taken: a worker that dies in between leaves one job that is done twice.
+    """
     async with hub.reading() as db:
-        taken = await jobs.take(db, kind, lane.lease, lane.at_once)
-    async with asyncio.TaskGroup() as group:
-        for job in taken:
-            group.create_task(_do(hub, lane, job))
-    return len(taken)
+        job = await jobs.take(db, kind, lane.lease)
+    if job is None:
+        return False
+    await _note(hub, job, await _error_of(lane, job))
+    return True
 
 
-async def _do(hub: Hub, lane: Lane, job: Job) -> None:
-    error: Exception | None = None
+async def _error_of(lane: Lane, job: Job) -> Exception | None:
     if job.attempts > TRIES:
         # Nobody who took it came back to tell: it may be what kills them.
-        error = Undeliverable("It was taken again and again, and never ended.")
-    else:
-        try:
-            # Done before the lease is over, or not at all: then somebody else takes it.
-            async with asyncio.timeout(lane.lease * 0.75):
-                await lane.do(job)
-        except Exception as raised:  # noqa: BLE001 - whatever it is, the job is tried again and its error kept
-            error = raised
-    await _note(hub, job, error)
+        return Undeliverable("It was taken again and again, and never ended.")
+    try:
+        # Done before the lease is over, or not at all: then somebody else takes it.
+        async with asyncio.timeout(lane.lease * 0.75):
+            await lane.do(job)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the job is tried again and its error kept
+        return error
+    return None
 
 
 async def _note(hub: Hub, job: Job, error: Exception | None) -> None:

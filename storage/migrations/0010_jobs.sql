@@ -52,13 +52,14 @@ DECLARE
     enqueued bigint;
 BEGIN
     INSERT INTO jobs (kind, data, once)
-    SELECT c.kind, jsonb_build_object('booking_id', b.id, 'fact', f.fact), b.id || ' ' || f.fact || ' ' || b.updated_at
+    SELECT c.kind, jsonb_build_object('booking_id', b.id, 'fact', f.fact),
+           'booking ' || b.id || ' ' || f.fact || ' ' || b.updated_at
     FROM unnest(ids, facts) AS f (id, fact)
     JOIN bookings AS b ON b.id = f.id
     JOIN users AS u ON u.id = b.user_id
     CROSS JOIN LATERAL (VALUES
-        ('booking_mail', coalesce((u.notification_choices ->> 'email')::boolean, true)),
-        ('booking_sms', coalesce((u.notification_choices ->> 'sms')::boolean, false) AND u.phone_verified_at IS NOT NULL)
+        ('mail', coalesce((u.notification_choices ->> 'email')::boolean, true)),
+        ('sms', coalesce((u.notification_choices ->> 'sms')::boolean, false) AND u.phone_verified_at IS NOT NULL)
     ) AS c (kind, chosen)
     WHERE b.confirmed_at IS NOT NULL AND u.status <> 'deleted' AND c.chosen
       AND coalesce((u.notification_choices ->> f.fact)::boolean, true)
