@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,11 +13,12 @@ from pydantic import BaseModel, ValidationError
 from handlers.documents import write
 from handlers.endpoint import EVERYBODY, SIGNED_IN, Call, Endpoint
 from hub.core import Actor, Hub
-from hub.errors import Forbidden, Invalid, Unauthenticated
-from hub.services import access
+from hub.errors import Forbidden, HubError, Invalid, Unauthenticated
+from hub.services import access, audit
 from hub.work import Repeat, Repeated
 
 _LONGEST_KEY = 255
+_NAMED = re.compile(r"{(\w+)_id}")
 
 
 def judge(endpoint: Endpoint, actor: Actor) -> None:
@@ -28,6 +31,26 @@ def judge(endpoint: Endpoint, actor: Actor) -> None:
         raise Forbidden()
     if endpoint.in_person:
         access.in_person(actor)
+
+
+@contextlib.asynccontextmanager
+async def noting_denied(endpoint: Endpoint, hub: Hub, actor: Actor, named: Mapping[str, Any]) -> AsyncIterator[None]:
+    """Keep in the audit what somebody signed in was refused: for want of a right, or because it is not theirs."""
+    try:
+        yield
+    except HubError as refusal:
+        if refusal.status in (403, 404) and actor.user_id is not None and endpoint.may != EVERYBODY:
+            await audit.denied(hub, replace(actor, asked=endpoint.name), *_named(endpoint, named), refusal)
+        raise
+
+
+def _named(endpoint: Endpoint, named: Mapping[str, Any]) -> tuple[str, int | None]:
+    """Tell what an ask is about, by the last id in its path: bookings.read of 7 is about booking 7."""
+    found = _NAMED.findall(endpoint.path)
+    if not found:
+        return endpoint.subject.removesuffix("s"), None
+    number = str(named.get(f"{found[-1]}_id", ""))
+    return found[-1], int(number) if number.isascii() and number.isdigit() and len(number) < 17 else None
 
 
 def repeatable(endpoint: Endpoint, actor: Actor, key: str | None, body: bytes) -> Actor:

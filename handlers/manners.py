@@ -14,11 +14,10 @@ import structlog
 from aiohttp import hdrs, web
 from prometheus_client import Counter, Histogram
 
-from handlers.over_http import ENDPOINT, HUB
+from handlers.over_http import ENDPOINT, HUB, REQUEST_ID
 from handlers.problems import Fault, MethodNotAllowed, problem
 from hub.errors import HubError, Malformed, NotFound, TooLarge, Unavailable
 
-REQUEST_ID = web.RequestKey("request_id", str)
 # Set by the pages: how a browser that follows a link sees a refusal.
 RefusedPage = Callable[[web.Request, dict[str, Any]], Awaitable[web.Response]]
 REFUSED_PAGE: web.AppKey[RefusedPage] = web.AppKey("refused_page")
@@ -181,4 +180,5 @@ def _count(request: web.Request, status: int, seconds: float) -> None:
     method = request.method if request.method in hdrs.METH_ALL else "other"
     REQUESTS.labels(method, name, status).inc()
     SECONDS.labels(name).observe(seconds)
-    log.info("request", method=request.method, path=request.path, status=status, milliseconds=round(seconds * 1000, 1))
+    milliseconds = round(seconds * 1000, 1)
+    log.info("request", method=request.method, path=request.path, asked=name, status=status, milliseconds=milliseconds)

@@ -6,11 +6,13 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
+import structlog
 from aiohttp import hdrs, web
 
-from handlers.calling import carry_out, judge, repeatable, replayed
+from handlers.calling import carry_out, judge, noting_denied, repeatable, replayed
 from handlers.documents import canonical, read_ask, read_object, read_query, write
 from handlers.endpoint import EVERYBODY, TABLE, Endpoint
 from handlers.table import table
@@ -75,6 +77,10 @@ def _serving(endpoint: Endpoint) -> Serve:
         request[ENDPOINT] = endpoint
         hub = request.app[HUB]
         actor = await actor_of(request)
+        async with noting_denied(endpoint, hub, actor, request.match_info):
+            return await answered(request, hub, actor)
+
+    async def answered(request: web.Request, hub: Hub, actor: Actor) -> web.Response:
         judge(endpoint, actor)
         named = _named(endpoint, request)
         if endpoint.method in WITH_BODY:
@@ -162,7 +168,9 @@ async def actor_of(request: web.Request) -> Actor:
     if len(header) > 1 or scheme.lower() != "bearer" or not token:
         raise Unauthenticated()
     setting_up = endpoint is not None and endpoint.name in _SETTING_UP
-    return await accounts.actor_of(hub, token.strip(), address=address, device=device, setting_up=setting_up)
+    actor = await accounts.actor_of(hub, token.strip(), address=address, device=device, setting_up=setting_up)
+    structlog.contextvars.bind_contextvars(user_id=actor.user_id)
+    return replace(actor, request_id=request_id)
 
 
 def address_of(request: web.Request) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import time
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import structlog
 
-from handlers.calling import carry_out, judge, repeatable, replayed
+from handlers.calling import carry_out, judge, noting_denied, repeatable, replayed
 from handlers.documents import canonical, printable, read_ask, refuse_strange, write
 from handlers.endpoint import Endpoint
 from handlers.problems import Fault, problem
@@ -33,14 +35,23 @@ async def answer(hub: Hub, actor: Actor, name: str, payload: Any) -> dict[str, A
     endpoint = table().get(name)
     if endpoint is None or not endpoint.over_socket:
         return refused(UnknownCommand(), printable(name))
-    try:
-        return {"ok": True, "data": orjson.loads(await _carry_out(endpoint, hub, actor, payload))}
-    except HubError as error:
-        return refused(error, name)
-    except Exception:
-        request_id = secrets.token_hex(8)
-        log.exception("fault", command=name, request_id=request_id)
-        return refused(Fault(), name, request_id)
+    request_id = secrets.token_hex(8)
+    actor = replace(actor, request_id=request_id)
+    started, outcome = time.perf_counter(), "ok"
+    with structlog.contextvars.bound_contextvars(request_id=request_id, user_id=actor.user_id):
+        try:
+            async with noting_denied(endpoint, hub, actor, payload if isinstance(payload, dict) else {}):
+                return {"ok": True, "data": orjson.loads(await _carry_out(endpoint, hub, actor, payload))}
+        except HubError as error:
+            outcome = error.code
+            return refused(error, name, request_id)
+        except Exception:
+            outcome = Fault.code
+            log.exception("fault", command=name)
+            return refused(Fault(), name, request_id)
+        finally:
+            milliseconds = round((time.perf_counter() - started) * 1000, 1)
+            log.info("command", command=name, outcome=outcome, milliseconds=milliseconds)
 
 
 async def _carry_out(endpoint: Endpoint, hub: Hub, actor: Actor, payload: Any) -> bytes:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import orjson
 from pydantic import BaseModel
 
 from hub.errors import InFlight, KeyReused
@@ -65,6 +66,10 @@ class Author:
     # The endpoint's name, or the job's.
     asked: str = ""
     request_id: str = ""
+
+    def json(self) -> bytes:
+        """Write the author as the audit's triggers read it."""
+        return orjson.dumps({name: said for name in self.__slots__ if (said := getattr(self, name))})
 
 
 NOBODY = Author()
@@ -160,7 +165,7 @@ async def work(
     pool: Pool, publish: Publish, revoke: Revoke, repeat: Repeat | None, author: Author
 ) -> AsyncIterator[Work]:
     """Open a transaction, and push what it told once it is committed; publishing can neither delay nor fail it."""
-    async with transaction(pool) as db:
+    async with transaction(pool, author.json()) as db:
         unit = Work(db, repeat, author)
         await unit._begin()
         yield unit

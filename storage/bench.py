@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from storage.migrate import migrate_database
-from storage.pool import Pool
+from storage.pool import Pool, as_owner
 
 VENUES = 200
 ROOMS_EACH = 5
@@ -81,7 +81,7 @@ async def scratch_database(url: str) -> AsyncIterator[str]:
 
 async def fill(pool: Pool) -> None:
     """Open halls by the hundred, two sessions, and accounts for a crowd."""
-    async with pool.acquire() as db:
+    async with as_owner(pool) as db:
         await db.execute(
             f"""
             INSERT INTO users (email, full_name)
@@ -105,7 +105,7 @@ async def fill(pool: Pool) -> None:
 
 async def empty(pool: Pool) -> None:
     """Forget every booking, so that each round finds the same."""
-    async with pool.acquire() as db:
+    async with as_owner(pool) as db:
         await db.execute("TRUNCATE bookings, booking_items, claims, events, outbox, live_rooms", timeout=60)
         await db.execute("UPDATE session_places SET taken = 0, held = 0", timeout=60)
         for statement in ("VACUUM session_places", "VACUUM users"):

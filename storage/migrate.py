@@ -1,4 +1,7 @@
-"""Bring a database to the newest shape: every numbered file once, in order, under one lock."""
+"""Bring a database to the newest shape: every numbered file once, in order, under one lock.
+
+Tables that came with them are audited and opened to the application's role at the end.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +43,8 @@ async def migrate(connection: asyncpg.Connection[asyncpg.Record]) -> list[str]:
                 await connection.execute(text)
                 await connection.execute("INSERT INTO migrations (name, sha256) VALUES ($1, $2)", path.name, digest)
             applied.append(path.name)
+        async with connection.transaction():
+            await connection.execute("SELECT audit_every_table(), let_application_work()")
         return applied
     finally:
         await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)

@@ -31,10 +31,12 @@ class AskBooking:
     repeat_route: str | None = None
     repeat_key: str | None = None
     repeat_hash: str | None = None
+    # What the audit keeps beside it: impersonator_id, address, asked, request_id.
+    author: dict[str, Any] = field(default_factory=dict)
 
     def row(self) -> dict[str, Any]:
-        """Answer all but the items, which travel in a list of their own."""
-        return {name: getattr(self, name) for name in self.__slots__ if name != "items"}
+        """Answer all but the items and the author, which travel in a list of their own."""
+        return {name: getattr(self, name) for name in self.__slots__ if name not in ("items", "author")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,16 @@ class Outcome:
 async def place(db: Db, asks: Sequence[AskBooking]) -> tuple[list[Outcome], list[Told]]:
     """Take each basket whole or not at all, first come first served; answers in order, and what to publish."""
     items = [{"ask": place, **item} for place, ask in enumerate(asks, start=1) for item in ask.items]
+    # The authors are said first, in the same round trip: place_bookings() waits for them.
     rows = await db.fetch(
-        "SELECT ask, outcome, document, told FROM place_bookings($1::json, $2::json)",
+        """
+        SELECT p.ask, p.outcome, p.document, p.told
+        FROM (SELECT set_config('hub.authors', $3, true) AS authors) AS said
+        CROSS JOIN LATERAL place_bookings(CASE WHEN said.authors IS NOT NULL THEN $1::json END, $2::json) AS p
+        """,
         orjson.dumps([ask.row() for ask in asks]).decode(),
         orjson.dumps(items).decode(),
+        orjson.dumps(_authors(asks)).decode(),
     )
     outcomes: dict[int, Outcome] = {}
     told: list[Told] = []
@@ -61,3 +69,14 @@ async def place(db: Db, asks: Sequence[AskBooking]) -> tuple[list[Outcome], list
         else:
             outcomes[ask] = Outcome(outcome, document)
     return [outcomes[number] for number in range(1, len(asks) + 1)], told
+
+
+def _authors(asks: Sequence[AskBooking]) -> dict[str, dict[str, Any]]:
+    """Tell of each who books from where; whoever has two asks in one batch has both their requests named."""
+    authors: dict[str, dict[str, Any]] = {}
+    for ask in asks:
+        author = authors.setdefault(str(ask.booked_by), dict(ask.author))
+        request_id = ask.author.get("request_id", "")
+        if request_id not in author.get("request_id", ""):
+            author["request_id"] = f"{author['request_id']} {request_id}"
+    return authors

@@ -20,6 +20,8 @@ else:
 
 # Seconds a request waits for a connection before it is told to come back: an honest 503 beats a hang.
 ACQUIRE_SECONDS = 2.0
+# Reads and writes what it must, and can alter neither the schema nor the audit; migrations make it (0015_audit.sql).
+APPLICATION = "hub_app"
 TIMEOUTS = {"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"}
 
 
@@ -36,7 +38,7 @@ async def _nothing_to_reset(connection: Any) -> None:
 
 
 async def open_pool(url: str, size: int) -> Pool:
-    """Open `size` connections at most, with the time-outs that keep an outage short and honest."""
+    """Open `size` connections at most, with the application's few rights and time-outs that keep an outage short."""
     pool: Pool = await asyncpg.create_pool(
         url,
         min_size=min(2, size),
@@ -44,9 +46,20 @@ async def open_pool(url: str, size: int) -> Pool:
         init=prepare,
         reset=_nothing_to_reset,
         command_timeout=10,
-        server_settings={"application_name": "hub", "timezone": "UTC", "jit": "off", **TIMEOUTS},
+        server_settings={"role": APPLICATION, "application_name": "hub", "timezone": "UTC", "jit": "off", **TIMEOUTS},
     )
     return pool
+
+
+@asynccontextmanager
+async def as_owner(pool: Pool) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy[asyncpg.Record]]:
+    """Lend a connection with the rights of whoever migrates, for the bench and the tests; the application has fewer."""
+    async with pool.acquire() as db:
+        await db.execute("SET ROLE NONE")
+        try:
+            yield db
+        finally:
+            await db.execute("RESET ROLE")
 
 
 @asynccontextmanager

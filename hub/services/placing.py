@@ -125,6 +125,12 @@ def _asked(
         repeat_route=repeat.route if repeat else None,
         repeat_key=repeat.key if repeat else None,
         repeat_hash=repeat.body_hash.hex() if repeat else None,
+        author={
+            "impersonator_id": actor.impersonator_id,
+            "address": actor.address,
+            "asked": actor.asked,
+            "request_id": actor.request_id,
+        },
     )
 
 

@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from storage.pool import prepare
 
 STORAGE = Path(__file__).parent.parent.parent / "storage"
-# These run what others hand them (statements of storage, files of migrations), or make and fill whole databases.
-RUNNERS = ("query", "listing", "migrate", "embedded_server", "pool", "bench")
+# These run what others hand them (statements, migrations, an author in hex), or make and fill whole databases.
+RUNNERS = ("query", "listing", "migrate", "embedded_server", "pool", "transaction", "bench")
 WITH_MODEL = ("one", "maybe", "many", "page")
 WITHOUT_MODEL = ("value", "column", "run", "fetch", "fetchrow", "fetchval", "execute")
 # A page counts all its rows beside each.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.pool import Pool
+from storage.pool import Pool, as_owner
 
 CONSTRAINTS = {
     "room_already_claimed": "claims",
@@ -13,7 +13,7 @@ CONSTRAINTS = {
 
 async def rewrite(pool: Pool, function: str, *changes: tuple[str, str]) -> None:
     """Replace a database function by its own text with some words changed; each must occur in it."""
-    async with pool.acquire() as db:
+    async with as_owner(pool) as db:
         text = await db.fetchval("SELECT pg_get_functiondef($1::regproc)", function)
         for before, after in changes:
             assert before in text, f"{function} has no {before!r} any more"
@@ -39,7 +39,7 @@ async def with_locks_in_any_order(pool: Pool) -> None:
 
 async def without_constraints(pool: Pool) -> None:
     """Drop what the database itself refuses."""
-    async with pool.acquire() as db:
+    async with as_owner(pool) as db:
         for constraint, table in CONSTRAINTS.items():
             await db.execute(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}")
 

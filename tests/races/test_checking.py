@@ -5,6 +5,7 @@ from __future__ import annotations
 from hub.models.bookings import MakeBooking
 from hub.models.sessions import CreateSession
 from hub.services import placing, sessions
+from storage.pool import as_owner
 from tests.doors import ListeningHub
 from tests.races import guards, stage
 from tests.races.checking import CHECKS, faults, faults_seen
@@ -76,7 +77,7 @@ async def test_every_planted_fault_is_found(hubs: list[ListeningHub]) -> None:
     assert await faults(hub.pool) == {}
     await guards.without_constraints(hub.pool)
     for fault, planting in PLANTED.items():
-        async with hub.pool.acquire() as db:
+        async with as_owner(hub.pool) as db:
             planted = db.transaction()
             await planted.start()
             await db.execute(planting)

@@ -13,6 +13,7 @@ from hub.core import Actor
 from hub.errors import HubError
 from hub.models.bookings import MakeBooking
 from hub.services import placing
+from storage.pool import as_owner
 from tests.doors import AppServer, Http, ListeningHub, People
 from tests.races import guards, stage
 from tests.races.checking import faults
@@ -86,8 +87,8 @@ async def test_the_constraint_alone_would_do(hubs: list[ListeningHub]) -> None:
 async def test_control_to_look_and_then_to_write_sells_twice(hubs: list[ListeningHub]) -> None:
     """What everybody writes first: SELECT whether it is free, INSERT if so."""
     pool = hubs[0].pool
-    async with pool.acquire() as db:
-        await db.execute("CREATE TABLE naive (slot integer, client integer)")
+    async with as_owner(pool) as db:
+        await db.execute("CREATE TABLE naive (slot integer, client integer); GRANT ALL ON naive TO hub_app")
 
     async def one(db: asyncpg.Connection, slot: int, client: int) -> None:  # type: ignore[type-arg]
         async with db.transaction():
