@@ -42,6 +42,8 @@ async def lanes(hub: Hub) -> AsyncIterator[Mapping[str, Lane]]:
     """Open what the jobs need of the outside, and name each kind with its lane."""
     async with mail_gateway(hub.settings, hub.pool) as mailer, sms_gateway(hub.settings, hub.pool) as texter:
         yield {
+            # First, so that what it enqueues is sent in the same round.
+            "forgotten_password": Lane(partial(recovery.look_for, hub)),
             "mail": Lane(partial(letters.send_mail, hub, mailer)),
             "sms": Lane(partial(letters.send_sms, hub, texter)),
         }
