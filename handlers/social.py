@@ -44,7 +44,7 @@ async def _start(request: web.Request) -> web.Response:
         ticket, url = await social_journeys.begin(request.app[HUB], _provider(request), said)
     except HubError as refusal:
         return _led(_ENTRANCE, request, refusal)
-    response = web.Response(status=303, headers={hdrs.LOCATION: url})
+    response = _redirect(url)
     _take_along(request, response, ticket, social_journeys.SECONDS)
     return response
 
@@ -81,7 +81,7 @@ async def _come_back(request: web.Request) -> web.Response:
         ask = social_journeys.ask(hub, provider, said, code)
         if "user_id" in said:
             return await _linked(request, said, ask)
-        response = web.Response(status=303, headers={hdrs.LOCATION: said["next"]})
+        response = _redirect(said["next"])
         keep(request, response, await identities.log_in(hub, visitor(request), ask))
     except HubError as refusal:
         return _led(entrance, request, refusal, said["next"])
@@ -93,7 +93,7 @@ async def _linked(request: web.Request, said: dict[str, Any], ask: SocialLogIn) 
     hub, provider = request.app[HUB], _provider(request)
     actor = await social_journeys.traveller(hub, visitor(request), said)
     await identities.link_proved(hub, actor, ask)
-    response = web.Response(status=303, headers={hdrs.LOCATION: f"{_SECURITY}?{urlencode({'linked': provider})}"})
+    response = _redirect(f"{_SECURITY}?{urlencode({'linked': provider})}")
     _forget(response)
     return response
 
@@ -118,13 +118,17 @@ def _led(entrance: str, request: web.Request, refusal: HubError, then: str = "/"
     told = {"provider": _provider(request), "refused": refusal.code}
     if then != "/" and entrance == _ENTRANCE:
         told["next"] = then
-    response = web.Response(status=303, headers={hdrs.LOCATION: f"{entrance}?{urlencode(told)}"})
+    response = _redirect(f"{entrance}?{urlencode(told)}")
     challenge = refusal.details.get("challenge")
     if challenge is None:
         _forget(response)
     else:
         _take_along(request, response, challenge, identities.CHALLENGE_SECONDS)
     return response
+
+
+def _redirect(url: str) -> web.Response:
+    return web.Response(status=303, headers={hdrs.LOCATION: url, hdrs.CACHE_CONTROL: "no-store"})
 
 
 def _provider(request: web.Request) -> Provider:
