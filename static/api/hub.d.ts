@@ -127,6 +127,34 @@ export interface AskVerification {
   channel: "email" | "phone";
 }
 
+/** One change, or one refusal; what tells of a person is `***`. */
+export interface AuditEntry {
+  id: number;
+  at: string;
+  /** Nobody when the hub itself acted, or a guest. */
+  actor_id: number | null;
+  actor_name: string | null;
+  /** The super admin who acted as this person. */
+  impersonator_id: number | null;
+  /** From where; for those who may read the whole audit. */
+  address: string | null;
+  /** The endpoint or job by which it was asked. */
+  asked: string;
+  request_id: string | null;
+  entity: string;
+  entity_id: number | null;
+  venue_id: number | null;
+  operation: "create" | "update" | "delete" | "denied";
+  /** Of an update only what has changed. */
+  before: Record<string, unknown> | null;
+  after: Record<string, unknown> | null;
+}
+
+export interface AuditEntryPage {
+  items: AuditEntry[];
+  meta: PageMeta;
+}
+
 /** A basket with one clock, one locked price and one reference; a hold is a booking whose status is held. */
 export interface Booking {
   id: number;
@@ -194,9 +222,22 @@ export interface BookingItem {
   currency: string;
 }
 
+/** What happened to a booking, oldest first. */
+export interface BookingLog {
+  items: AuditEntry[];
+}
+
 export interface BookingPage {
   items: Booking[];
   meta: PageMeta;
+}
+
+/** The first link of the chain that does not hold. */
+export interface BrokenLink {
+  seal: number;
+  /** The entry to blame; none when it is the seal itself. */
+  row: number | null;
+  reason: string;
 }
 
 /** Why a booking is cancelled. */
@@ -903,6 +944,24 @@ export interface ListAddons {
   price_per?: "booking" | "guest" | "night" | "hour" | null;
   is_active?: boolean | null;
   sort?: "name" | "price" | "-price" | "newest" | "oldest";
+}
+
+/** Which changes: with a venue_id that venue's, for its owner; the newest 10,000 that fit, newest first. */
+export interface ListAudit {
+  page?: number;
+  per_page?: number;
+  venue_id?: number | null;
+  /** What was changed: user, venue, booking, ... */
+  entity?: string | null;
+  entity_id?: number | null;
+  /** Who changed it, or acted as somebody else. */
+  actor_id?: number | null;
+  operation?: "create" | "update" | "delete" | "denied" | null;
+  /** The endpoint or job by which it was asked. */
+  asked?: string | null;
+  from?: string | null;
+  /** Before this. */
+  to?: string | null;
 }
 
 /** Which bookings: one's own, or a venue's for its staff. */
@@ -1838,6 +1897,27 @@ export interface Verdict {
   held_until: string | null;
 }
 
+/** Whether the audit is as it was written. */
+export interface Verification {
+  holds: boolean;
+  /** The last seal that holds. */
+  held_to: number;
+  /** How many entries were looked at. */
+  entries: number;
+  /** Where to go on; none when all was looked at. */
+  next_seal: number | null;
+  /** Entries that are not sealed yet. */
+  unsealed: number;
+  /** The newest seal's hash; kept elsewhere it proves more. */
+  head: string | null;
+  broken: BrokenLink | null;
+}
+
+/** From which seal on to look. */
+export interface VerifyAudit {
+  from_seal?: number;
+}
+
 /** Which venue to watch, and from where on. */
 export interface WatchVenue {
   since?: number | null;
@@ -1929,6 +2009,10 @@ export interface Commands {
   "addons.get": { ask: NameAddon; answer: Addon };
   /** List add-ons of the venues you may see. */
   "addons.list": { ask: ListAddons; answer: AddonPage };
+  /** List who changed what: everything for admins, or with a venue_id that venue's changes for its owner. */
+  "audit.list": { ask: ListAudit; answer: AuditEntryPage };
+  /** Check that the audit is as it was written, and name the first link that is not. */
+  "audit.verify": { ask: VerifyAudit; answer: Verification };
   /** Log out on this device; its tokens are worthless at once. */
   "auth.logout": { ask: Record<string, unknown>; answer: null };
   /** Log out on every device. */
@@ -1943,6 +2027,8 @@ export interface Commands {
   "bookings.history": { ask: NameBooking; answer: BookingHistory };
   /** List your own bookings, or with a venue_id that venue's, for its staff. */
   "bookings.list": { ask: ListBookings; answer: BookingPage };
+  /** Read who did what to a booking, oldest first; for the desks of its venues, and admins. */
+  "bookings.log": { ask: NameBooking; answer: BookingLog };
   /** Book a basket at once, all of it or nothing. */
   "bookings.make": { ask: MakeBooking; answer: Booking };
   /** Mark that the guests did not come; for the venue's staff, once the booking has begun. */
