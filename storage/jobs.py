@@ -50,7 +50,7 @@ async def enqueue(db: Db, kind: str, data: dict[str, Any], *, once: str | None, 
 
 
 async def take(db: Db, kind: str, seconds: float) -> Job | None:
-    """Take the job that has been due the longest; it is due again when its lease of so many seconds is over."""
+    """Take what has been due the longest, what can wait last; it is due again after a lease of so many seconds."""
     return await maybe(
         db,
         Job,
@@ -60,7 +60,7 @@ async def take(db: Db, kind: str, seconds: float) -> Job | None:
         WHERE id = (
             SELECT id FROM jobs
             WHERE kind = $1 AND done_at IS NULL AND failed_at IS NULL AND due_at <= clock_timestamp()
-            ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+            ORDER BY can_wait, due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING id, kind, data, attempts, lease, made_at
         """,
         kind,

@@ -7,6 +7,8 @@ CREATE TABLE jobs (
     data      jsonb NOT NULL,
     -- of several jobs of a kind with the same one only the first is done
     once      text,
+    -- done when nothing else of its kind is due: a code must not wait behind the letters of a sold-out sale
+    can_wait  boolean NOT NULL DEFAULT false,
     -- whoever takes a job moves this to the end of the lease: it is due again should they die
     due_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     attempts  integer NOT NULL DEFAULT 0,
@@ -18,7 +20,7 @@ CREATE TABLE jobs (
     made_at   timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE UNIQUE INDEX jobs_once ON jobs (kind, once) WHERE once IS NOT NULL;
-CREATE INDEX jobs_due ON jobs (kind, due_at) WHERE done_at IS NULL AND failed_at IS NULL;
+CREATE INDEX jobs_due ON jobs (kind, can_wait, due_at) WHERE done_at IS NULL AND failed_at IS NULL;
 CREATE INDEX jobs_ended ON jobs (coalesce(done_at, failed_at)) WHERE done_at IS NOT NULL OR failed_at IS NOT NULL;
 CREATE INDEX jobs_failed ON jobs (kind) WHERE failed_at IS NOT NULL;
 
@@ -51,9 +53,9 @@ CREATE FUNCTION enqueue_booking_letters(ids bigint[], facts text[]) RETURNS bigi
 DECLARE
     enqueued bigint;
 BEGIN
-    INSERT INTO jobs (kind, data, once)
+    INSERT INTO jobs (kind, data, once, can_wait)
     SELECT c.kind, jsonb_build_object('booking_id', b.id, 'fact', f.fact),
-           'booking ' || b.id || ' ' || f.fact || ' ' || b.updated_at
+           'booking ' || b.id || ' ' || f.fact || ' ' || b.updated_at, true
     FROM unnest(ids, facts) AS f (id, fact)
     JOIN bookings AS b ON b.id = f.id
     JOIN users AS u ON u.id = b.user_id
