@@ -28,19 +28,19 @@ async def reset_password(call: Call, ask: ResetPassword) -> None:
     await recovery.reset(call.hub, call.actor, ask)
 
 
-@endpoint("me.change_password", "POST /me/password", over_socket=False)
+@endpoint("me.change_password", "POST /me/password", over_socket=False, in_person=True)
 async def change_password(call: Call, ask: ChangePassword) -> Tokens:
     """Change your password; all your other logins end, and this one gets new tokens."""
     return await credentials.change_password(call.hub, call.actor, ask)
 
 
-@endpoint("me.change_email", "POST /me/email", status=202, over_socket=False)
+@endpoint("me.change_email", "POST /me/email", status=202, over_socket=False, in_person=True)
 async def change_email(call: Call, ask: ChangeEmail) -> Sent:
     """Have a code sent to a new e-mail address; your account changes to it once the code has come back."""
     return await credentials.change_email(call.hub, call.actor, ask)
 
 
-@endpoint("me.confirm_email", "POST /me/email/confirm", tells=("user.changed", "guest.changed"))
+@endpoint("me.confirm_email", "POST /me/email/confirm", tells=("user.changed", "guest.changed"), in_person=True)
 async def confirm_email(call: Call, ask: ConfirmEmail) -> User:
     """Change to the new e-mail address; the old one is told."""
     return await credentials.confirm_email(call.hub, call.actor, ask)
