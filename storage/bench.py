@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from storage import event_log
 from storage.migrate import migrate_database
 from storage.pool import Pool, as_owner
 
@@ -139,3 +140,21 @@ async def server_settings(pool: Pool) -> str:
     found = {row["name"]: row["setting"] for row in rows}
     version = found.pop("server_version").split()[0]
     return f"PostgreSQL {version}, " + ", ".join(f"{name} {setting}" for name, setting in found.items())
+
+
+async def open_venue(pool: Pool) -> None:
+    """Open one venue, to be watched."""
+    async with pool.acquire() as db:
+        await db.execute(
+            """
+            WITH owner AS (INSERT INTO users (email, full_name) VALUES ('owner@example.org', 'Owner') RETURNING id)
+            INSERT INTO venues (owner_id, kind, name, currency) SELECT id, 'hall', 'Hall', 'EUR' FROM owner
+            """
+        )
+
+
+async def tell(pool: Pool, venue_id: int, filler: str) -> list[event_log.Told]:
+    """Tell the watchers of a venue an event of the size of its filler."""
+    async with pool.acquire() as db:
+        data = f'{{"filler":"{filler}"}}'
+        return await event_log.tell(db, [f"venue:{venue_id}"], ["venue.changed"], [data], [], [], [])

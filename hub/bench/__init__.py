@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from hub.bench import holds
-from hub.errors import HubError
+from hub.bench import holds, live
 from hub.settings import Settings
-
-
-class NotMeasured(HubError):
-    """There is no such measurement yet; holds can be measured."""
-
-    code, status = "not_measured", 404
 
 
 async def run(settings: Settings, what: str) -> None:
     """Measure and print."""
-    if what != "holds":
-        raise NotMeasured()
-    await holds.run(settings)
+    if what == "holds":
+        await holds.run(settings)
+    else:
+        await live.run(settings)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from hub.bench import holds, run
+from hub.bench import holds, live
 from hub.bench.holds import Measured, Pace
-from hub.errors import HubError
 from hub.settings import Settings
 
 
@@ -44,9 +43,16 @@ def test_ratios_are_compared_round_by_round() -> None:
     assert holds.ratio_of([70, 20], [100, 50]) == pytest.approx(0.55)
 
 
-async def test_there_is_no_other_measurement_yet(settings: Settings) -> None:
-    with pytest.raises(HubError, match="no such measurement"):
-        await run(settings, "live")
+async def test_a_small_crowd_hears_the_hub_and_its_peer_alike(settings: Settings) -> None:
+    pace = live.Pace(rounds=1, seconds=0.3, watchers=40, idle=20, leaving=40, single_events=3)
+    measured = await live.measure(settings, pace, with_node=False)
+    assert set(measured) == {"hub", "stock python-socketio"}
+    for figures in measured.values():
+        for rates in (figures.bursts, figures.p99, figures.acks, figures.connects):
+            assert len(rates) == 1
+            assert rates[0] > 0
+    assert "bursts beside stock python-socketio" in live.report(measured)
+    assert await databases(settings) == set()
 
 
 @pytest.mark.slow

@@ -1,0 +1,1 @@
+"""Servers that the hub is measured beside, each as its documentation shows it."""
