@@ -8,9 +8,11 @@ from hub.models.users import ChangeMe, ListLogins, LogIn, Login, NameLogin, Refr
 from hub.services import accounts, logins
 
 
-@endpoint("auth.register", "POST /auth/register", may=EVERYBODY, status=201, over_socket=False)
+@endpoint(
+    "auth.register", "POST /auth/register", may=EVERYBODY, status=201, tells=("venue.created",), over_socket=False
+)
 async def register(call: Call, ask: Register) -> Tokens:
-    """Open an account and log it in."""
+    """Open an account and log it in; a code for its e-mail address is on its way."""
     return await accounts.register(call.hub, call.actor, ask)
 
 
@@ -32,7 +34,7 @@ async def log_out(call: Call) -> None:
     await logins.log_out(call.hub, call.actor)
 
 
-@endpoint("auth.logout_everywhere", "POST /auth/logout-everywhere", status=204)
+@endpoint("auth.logout_everywhere", "POST /auth/logout-everywhere", status=204, in_person=True)
 async def log_out_everywhere(call: Call) -> None:
     """Log out on every device."""
     await logins.log_out_everywhere(call.hub, call.actor)
@@ -56,7 +58,7 @@ async def list_logins(call: Call, ask: ListLogins) -> Page[Login]:
     return await logins.listed(call.hub, call.actor, ask)
 
 
-@endpoint("me.end_login", "DELETE /me/logins/{login_id}", status=204)
+@endpoint("me.end_login", "DELETE /me/logins/{login_id}", status=204, in_person=True)
 async def end_login(call: Call, ask: NameLogin) -> None:
     """Log out one of your devices."""
     await logins.end(call.hub, call.actor, ask)

@@ -8,8 +8,11 @@ from typing import Any, Protocol
 from hub.core import Actor
 from hub.models.bookings import Booking, NameBooking, RescheduleBooking
 from hub.models.venues import ChangeVenue
-from hub.services import bookings, holds, venues
+from hub.services import bookings, codes, holds, venues
+from hub.services.access import signed_in
+from hub.services.verifications import locked
 from tests import builders
+from tests.doors import PASSWORD
 from tests.world import World
 
 
@@ -358,6 +361,24 @@ async def people_change_their_names(world: World, do: Do, sweep: Sweep) -> None:
     await world.hold(world.slot(14))
     await do("me.change", world.customer, full_name="Ana Maria Reis", phone="+855 12 345 678")
     await do("me.change", world.owner, full_name="Vera Maria Lopes")
+
+
+@act
+async def people_show_that_an_address_is_theirs_and_change_it(world: World, do: Do, sweep: Sweep) -> None:
+    await world.book(*everything(world))
+    user_id = signed_in(world.customer)
+    async with world.hub.work(world.customer) as work:
+        user = await locked(work, user_id)
+        verify = await codes.put(world.hub, work, user_id, "verify_email", user.email)
+        change = await codes.put(world.hub, work, user_id, "change_email", f"new.{user.email}")
+    await do("me.check_verification", world.customer, channel="email", code=verify)
+    await do("me.confirm_email", world.customer, code=change)
+
+
+@act
+async def a_facilitator_signs_up_with_a_studio(world: World, do: Do, sweep: Sweep) -> None:
+    details = {"email": "flow@example.org", "password": PASSWORD, "full_name": "Flor Flow", "role": "facilitator"}
+    await do("auth.register", Actor(), **details, studio={"name": "Flow", "timezone": "Europe/Lisbon"})
 
 
 @act

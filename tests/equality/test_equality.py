@@ -53,7 +53,7 @@ async def test_after_every_act_everybody_knows_what_a_fresh_look_shows(hub: List
             answer = await carry_out(endpoint, hub, actor, endpoint.ask.model_validate(ask))
             told = await watch.compare(f"{act} ({name})")
             done.add(name)
-            if not told and name not in ("venues.create", "sessions.create"):
+            if not told and name not in ("venues.create", "sessions.create", "auth.register"):
                 watch.wrong.append(f"{act} ({name}): nobody was told")
             watch.wrong += [f"{act} ({name}): told {one}" for one in watch.names - set(endpoint.tells)]
             return answer
