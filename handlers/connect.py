@@ -9,14 +9,17 @@ from typing import Any, TypeVar
 
 import orjson
 import structlog
+from aiohttp import web
 from pydantic import BaseModel, ValidationError
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from handlers import over_socket
 from handlers.documents import refuse_strange, write
 from handlers.endpoint import EVERYBODY, SIGNED_IN
+from handlers.limits import READING, Limits, pace_of
 from handlers.over_http import address_of
 from handlers.problems import Fault, invalid
+from handlers.table import table
 from hub import rooms
 from hub.core import Actor, Hub
 from hub.errors import Forbidden, HubError, Malformed, NotFound, TooManyRequests, Unauthenticated
@@ -26,6 +29,7 @@ from hub.live.server import RECHECK_SECONDS, Answer, Connection, Live
 from hub.models.base import Ask
 from hub.models.live import HubTime, Left, NameWatched, Nothing, Renewed, RenewToken, Since, WatchVenue
 from hub.services import access, accounts
+from hub.services.attempts import network
 
 MOST_ROOMS = 50
 # Seconds a client whose token ran out may take to bring a fresh one; until then it hears nothing private.
@@ -93,20 +97,21 @@ def command(
 class SocketDoors:
     """Stands between the sockets and the hub."""
 
-    def __init__(self, hub: Hub, live: Live) -> None:
-        self.hub, self.live = hub, live
+    def __init__(self, hub: Hub, live: Live, limits: Limits) -> None:
+        self.hub, self.live, self.limits = hub, live, limits
         live.doors = self
 
     async def arrive(self, connection: Connection, auth: Any) -> None:
         """Let a client in: with a good access token as its bearer, without one as a guest."""
         token = auth.get("token") if isinstance(auth, dict) else None
         actor, began = _guest(connection), time.monotonic()
-        if token is not None:
-            try:
+        try:
+            if token is not None:
                 actor = await self._actor_of(connection, token)
-            except HubError as error:
-                document = over_socket.refused(error, "connect")["error"]
-                raise Refused(error.sentence, document) from error
+            connection.wire.settle(actor.user_id)
+        except HubError as error:
+            document = over_socket.refused(error, "connect")["error"]
+            raise Refused(error.sentence, document) from error
         self._now_is(connection, actor, token, began)
 
     async def answer(self, connection: Connection, name: str, arguments: list[Any]) -> Answer:
@@ -117,6 +122,7 @@ class SocketDoors:
         found = COMMANDS.get(name)
         try:
             await self._look_if_long_ago(connection)
+            await self._count(connection, name)
             if found is None:
                 return Answer(orjson.dumps(await over_socket.answer(self.hub, connection.caller.actor, name, payload)))
             if found.may == SIGNED_IN:
@@ -127,6 +133,17 @@ class SocketDoors:
         except Exception:
             log.exception("fault", command=name)
             return _refused(Fault(), name)
+
+    def network(self, request: web.Request) -> str:
+        """Name the network that a socket comes from, by the same rule as over HTTP."""
+        return network(address_of(request))
+
+    async def _count(self, connection: Connection, name: str) -> None:
+        endpoint = table().get(name)
+        pace = READING if endpoint is None else pace_of(endpoint)
+        actor = connection.caller.actor
+        await self.limits.by_address(pace, actor.address)
+        await self.limits.by_person(pace, actor.user_id)
 
     async def _look_if_long_ago(self, connection: Connection) -> None:
         caller: Caller = connection.caller
@@ -214,6 +231,7 @@ class SocketDoors:
         actor = await self._actor_of(connection, token)
         if connection.user_id not in (None, actor.user_id):
             raise Forbidden("This token is somebody else's; connect anew.")
+        connection.wire.settle(actor.user_id)
         self._now_is(connection, actor, token, began)
         assert actor.user_id is not None
         return _done(write(Renewed(user_id=actor.user_id, expires_at=actor.token_expires_at)))

@@ -27,7 +27,7 @@ SECONDS = Histogram("hub_http_seconds", "Seconds from request to answer.", ["end
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 _ASKED_ACROSS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-Id"
-_TOLD_ACROSS = "ETag, Idempotent-Replayed, Location, Retry-After, X-Request-Id"
+_TOLD_ACROSS = "ETag, Idempotent-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
 
 log = structlog.get_logger()
 

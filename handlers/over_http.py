@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any
 
 import structlog
@@ -15,6 +17,7 @@ from aiohttp import hdrs, web
 from handlers.calling import carry_out, judge, noting_denied, repeatable, replayed
 from handlers.documents import canonical, read_ask, read_object, read_query, write
 from handlers.endpoint import EVERYBODY, TABLE, Endpoint
+from handlers.limits import WRITING, Limits, Taken, pace_of
 from handlers.table import table
 from hub.core import Actor, Hub
 from hub.errors import ChangedMeanwhile, Invalid, Malformed, NotFound, TooLarge, Unauthenticated, WrongMediaType
@@ -22,13 +25,19 @@ from hub.services import accounts
 from hub.work import Repeated
 
 BASE = "/api/v1"
+Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
 HUB = web.AppKey("hub", Hub)
 ENDPOINT = web.RequestKey("endpoint", Endpoint)
 REQUEST_ID = web.RequestKey("request_id", str)
+LIMITS = web.AppKey("limits", Limits)
+# What serves which endpoint, and what was counted of a request.
+SERVED: web.AppKey[dict[Serve, Endpoint]] = web.AppKey("served")
+TAKEN: web.RequestKey[list[Taken]] = web.RequestKey("taken", list)
 
 # A body that drips in must not hold a connection for ever.
 SECONDS_TO_SEND = 15.0
 
+_HOP = re.compile(r"\[([0-9a-fA-F:.]+)\](?::[0-9]+)?|([0-9.]+):[0-9]+")
 _PARAMETER = re.compile(r"{(\w+)}")
 WITH_BODY = ("POST", "PUT", "PATCH")
 _LONGEST_DEVICE = 200
@@ -44,13 +53,13 @@ _SETTING_UP = frozenset(
     }
 )
 
-Serve = Callable[[web.Request], Awaitable[web.Response]]
-
 
 def add_routes(app: web.Application) -> None:
     """Make a route of every endpoint, with or without a slash at its end."""
+    app[SERVED] = {}
     for endpoint in table().values():
         serve, path = _serving(endpoint), _route(endpoint)
+        app[SERVED][serve] = endpoint
         for spelling in (path, f"{path}/"):
             app.router.add_route(endpoint.method, spelling, serve)
             if endpoint.method == "GET":
@@ -170,6 +179,9 @@ async def actor_of(request: web.Request) -> Actor:
     setting_up = endpoint is not None and endpoint.name in _SETTING_UP
     actor = await accounts.actor_of(hub, token.strip(), address=address, device=device, setting_up=setting_up)
     structlog.contextvars.bind_contextvars(user_id=actor.user_id)
+    taken = await request.app[LIMITS].by_person(WRITING if endpoint is None else pace_of(endpoint), actor.user_id)
+    if taken is not None:
+        request[TAKEN].append(taken)
     return replace(actor, request_id=request_id)
 
 
@@ -178,8 +190,15 @@ def address_of(request: web.Request) -> str:
     trusted = request.app[HUB].settings.trusted_proxies
     hops = [hop.strip() for header in request.headers.getall("X-Forwarded-For", ()) for hop in header.split(",")]
     if trusted and len(hops) >= trusted:
-        return hops[-trusted][:64]
+        with contextlib.suppress(ValueError):
+            return str(ip_address(_without_port(hops[-trusted])))
     return request.remote or ""
+
+
+def _without_port(hop: str) -> str:
+    """Read a hop as some proxies write it: 192.0.2.1:4711, or [2001:db8::1]:4711."""
+    found = _HOP.fullmatch(hop)
+    return hop if found is None else found[1] or found[2]
 
 
 def _answer(request: web.Request, endpoint: Endpoint, answer: Any) -> web.Response:

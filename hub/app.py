@@ -20,10 +20,13 @@ from aiohttp.http_exceptions import HttpProcessingError
 from redis.asyncio import Redis
 
 from handlers.connect import SocketDoors
+from handlers.guards import add_guards
+from handlers.limits import Limits
 from handlers.manners import add_manners, content_policy
 from handlers.outbox import add_outbox
 from handlers.over_http import HUB, add_routes
 from handlers.pages import IMPORT_MAP_HASH, LIVE, REDIS, add_pages
+from handlers.patience import PatientRunner
 from handlers.site import add_site
 from hub.core import Hub
 from hub.jobs import import_bookings as importing
@@ -50,6 +53,7 @@ class Running:
     hub: Hub
     live: Live
     redis: Redis
+    limits: Limits
 
 
 @contextlib.asynccontextmanager
@@ -79,10 +83,12 @@ async def open_hub(settings: Settings) -> AsyncIterator[Running]:
         hub = Hub(settings, pool, live.publisher.publish, live.revoke)
         async with hub.reading() as db:
             await hub.clock.synchronise(db)
-        SocketDoors(hub, live)
+        limits = Limits(settings, hub.clock.now)
+        stack.push_async_callback(limits.close)
+        SocketDoors(hub, live, limits)
         await live.start()
         stack.push_async_callback(live.stop)
-        yield Running(hub, live, redis)
+        yield Running(hub, live, redis, limits)
 
 
 async def _close(pool: Pool) -> None:
@@ -98,6 +104,7 @@ def build(running: Running) -> web.Application:
     app = web.Application(client_max_size=LARGEST_BODY)
     app[HUB], app[REDIS], app[LIVE] = running.hub, running.redis, running.live
     add_manners(app, content_policy([IMPORT_MAP_HASH]), over_tls=settings.public_url.startswith("https://"))
+    add_guards(app, settings, running.limits)
     add_routes(app)
     add_pages(app)
     add_site(app)
@@ -137,7 +144,7 @@ async def _load_samples(hub: Hub) -> Sequence[SampleLogin]:
 
 
 async def _serve_on(listening: socket.socket, running: Running, logins: Sequence[SampleLogin]) -> None:
-    serving = web.AppRunner(build(running), access_log=None, shutdown_timeout=SECONDS_TO_FINISH)
+    serving = PatientRunner(build(running), shutdown_timeout=SECONDS_TO_FINISH)
     await serving.setup()
     try:
         await web.SockSite(serving, listening).start()

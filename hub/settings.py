@@ -42,6 +42,7 @@ class Settings:
     port: int = 8000
     public_url: str = "http://localhost:8000"
     allowed_origins: tuple[str, ...] = ("http://localhost:8000",)
+    allowed_hosts: tuple[str, ...] = ()
     trusted_proxies: int = 0
     rate_limits: bool = True
     database_url: str | None = field(default=None, repr=False)
@@ -146,6 +147,7 @@ class Settings:
             port=port,
             public_url=public_url.rstrip("/"),
             allowed_origins=read.origins("HUB_ALLOWED_ORIGINS") or _own_origins(public_url, port, production),
+            allowed_hosts=read.hosts("HUB_ALLOWED_HOSTS"),
             trusted_proxies=read.number("HUB_TRUSTED_PROXIES", 0, 0, 10),
             rate_limits=read.switch("HUB_RATE_LIMITS", True),
             database_url=read.address("DATABASE_URL", ("postgresql", "postgres")),
@@ -233,6 +235,13 @@ class _Reader:
             if origin != _origin(origin) or not origin.startswith(("http://", "https://")):
                 raise SettingsRefused(f"{name} must list origins like https://example.org, not {origin!r}.")
         return origins
+
+    def hosts(self, name: str) -> tuple[str, ...]:
+        hosts = tuple((self.text(name) or "").lower().replace(",", " ").split())
+        for host in hosts:
+            if host != urlsplit(f"//{host}").hostname:
+                raise SettingsRefused(f"{name} must list names like hub.example.org, without a port, not {host!r}.")
+        return hosts
 
 
 def _origin(url: str) -> str:

@@ -14,6 +14,7 @@ import structlog
 from aiohttp import ClientSession, web
 from yarl import URL
 
+from handlers.patience import PatientRunner
 from hub.app import Running, build, open_hub
 from hub.core import Actor, Hub
 from hub.models.users import Register
@@ -198,7 +199,7 @@ async def app_server(settings: Settings) -> AsyncIterator[AppServer]:
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(listening.close)
         running = await stack.enter_async_context(open_hub(reached))
-        runner = web.AppRunner(build(running), access_log=None, shutdown_timeout=1)
+        runner = PatientRunner(build(running), shutdown_timeout=1)
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
         await web.SockSite(runner, listening).start()

@@ -21,6 +21,7 @@ import socketio
 from aiohttp import WSMsgType, web
 from engineio.packet import MESSAGE, Packet
 
+from hub.live.crowd import Crowd, Place
 from hub.live.frames import Frame
 
 log = logging.getLogger("hub.live.sockets")
@@ -34,9 +35,9 @@ MOST_QUEUED_BYTES = 1024 * 1024
 BURST = 50
 PER_SECOND = 20
 DEEPEST_JSON = 20
-# Seconds from the upgrade to the Socket.IO connect, and from a good-bye to the end of the connection.
+# Seconds from the upgrade until a client is let in, with the token it promised, and from a good-bye to the end.
 SECONDS_TO_GREET = 5
-SECONDS_TO_LEAVE = 1
+SECONDS_TO_LEAVE = 0.5
 
 RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
 _TOKENS_IN_QUERY = ("token", "access_token", "auth", "authorization")
@@ -45,6 +46,7 @@ _TOKENS_IN_QUERY = ("token", "access_token", "auth", "authorization")
 _PACKET = re.compile(
     r"3|1|40(?:/[^,]{0,100},?)?(?:\{.*)?|41(?:/[^,]{0,100},?)?|42[0-9]{0,15}\[.*|43[0-9]{1,15}\[.*", re.DOTALL
 )
+PLACE = web.RequestKey("place", Place)
 _EVENT = re.compile(r"2([0-9]*)")
 _IGNORED = (WSMsgType.PING, WSMsgType.PONG)
 
@@ -126,13 +128,14 @@ class Wire:
         self.greetings = 0
         self.is_cut = False
         self.request: web.Request | None = None
+        self._place: Place | None = None
         server.wires[self.id] = self
 
     async def __call__(self, environ: dict[str, Any]) -> web.WebSocketResponse:
         """Speak with the client until one of the two leaves."""
         request: web.Request = environ["aiohttp.request"]
         await self._websocket.prepare(request)
-        self.request = request
+        self.request, self._place = request, request[PLACE]
         self._transport = request.transport
         if self._transport is None:
             return self._websocket
@@ -140,7 +143,7 @@ class Wire:
         if hasattr(socket, "TCP_USER_TIMEOUT") and sock is not None and sock.family != socket.AF_UNIX:
             # A peer that vanished is noticed even while there is something left to send it.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 2 * PING_SECONDS * 1000)
-        asyncio.get_running_loop().call_later(SECONDS_TO_GREET, self._cut_unless_greeted)
+        asyncio.get_running_loop().call_later(SECONDS_TO_GREET, self._cut_unless_let_in)
         await self._handler(self)
         return self._websocket
 
@@ -203,13 +206,20 @@ class Wire:
             await asyncio.wait_for(self._websocket.close(code=1001), SECONDS_TO_LEAVE)
         self.abort()
 
-    def _cut_unless_greeted(self) -> None:
-        if not self.greetings:
-            self.cut("did not connect in time")
+    def settle(self, user_id: int | None) -> None:
+        """Count as a person's socket, or as a guest's; refused when there are too many."""
+        if self._place is not None:
+            self._place.settle(user_id)
+
+    def _cut_unless_let_in(self) -> None:
+        if self._place is None or not self._place.is_settled:
+            self.cut("was not let in in time")
 
 
 class Engine(engineio.AsyncServer):  # type: ignore[misc]
-    """The Engine.IO server, with bounded queues, and no token in an address."""
+    """The Engine.IO server, with bounded queues, so many sockets and no more, and no token in an address."""
+
+    come: Callable[[web.Request], Place]
 
     def create_queue(self, *_: Any, **__: Any) -> Queue:
         """Make the queue of one client."""
@@ -219,12 +229,20 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         """Answer the handshake."""
         if any(name in request.query for name in _TOKENS_IN_QUERY):
             return web.Response(status=400, text="A token belongs into the auth payload, never into an address.")
-        response: web.StreamResponse = await super().handle_request(request)
+        request[PLACE] = place = self.come(request)
+        try:
+            # Of a websocket this is the whole life.
+            response: web.StreamResponse = await super().handle_request(request)
+        finally:
+            place.leave()
         return response
 
 
 class Reception(Protocol):
     """What the server calls when a client comes, asks and goes."""
+
+    def network(self, request: web.Request) -> str:
+        """Name the network that a socket comes from."""
 
     async def connected(self, sid: str, wire: Wire, auth: Any) -> None:
         """Let a client in, or raise `socketio.exceptions.ConnectionRefusedError`."""
@@ -257,6 +275,8 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             engineio_logger=quiet,
         )
         self.reception, self.limits = reception, limits
+        self.crowd = Crowd(is_limited=limits)
+        self.eio.come = lambda request: self.crowd.come(reception.network(request))
         self.wires: dict[str, Wire] = {}
         self.eio._async = {**self.eio._async, "websocket": functools.partial(Wire, self)}
         self.on("connect", self._connected)

@@ -97,6 +97,9 @@ class Connection:
 class Doors(Protocol):
     """The doors, which know rights and commands: who may come in, what may be asked, and who still may stay."""
 
+    def network(self, request: web.Request) -> str:
+        """Name the network that a socket comes from."""
+
     async def arrive(self, connection: Connection, auth: Any) -> None:
         """Let a client in and note who it is; raise `Refused` otherwise."""
 
@@ -218,6 +221,10 @@ class Live:
         await self.doors.arrive(connection, auth)
         if not wire.is_cut:
             self._connections[sid] = connection
+
+    def network(self, request: web.Request) -> str:
+        """Name the network that a socket comes from."""
+        return request.remote or "" if self.doors is None else self.doors.network(request)
 
     async def asked(self, sid: str, name: str, arguments: list[Any], number: str) -> None:
         """Queue an ask; a connection's asks are carried out one after the other, in the order they came."""

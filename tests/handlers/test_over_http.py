@@ -62,7 +62,7 @@ async def test_a_body_that_drips_in_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr(over_http, "SECONDS_TO_SEND", 0.2)
     reader, writer = await asyncio.open_connection("127.0.0.1", app_server.hub.settings.port)
-    head = f"POST /api/v1/holds HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {stock.customer.token}\r\n"
+    head = f"POST /api/v1/holds HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {stock.customer.token}\r\n"
     writer.write(f"{head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{".encode())
     assert b" 400 " in await asyncio.wait_for(reader.readline(), 5)
     writer.close()

@@ -96,7 +96,13 @@ async def test_production_serves_with_a_log_of_json_lines(settings: Settings, tm
     env = environment(settings, tmp_path, HUB_ENV="production", HUB_PORT=port, HUB_PUBLIC_URL="https://hub.example.org")
     async with hub_process("serve", env, tmp_path) as process:
         assert "https://hub.example.org" in await line_of(process)
+        # As a proxy passes it on; by its plain address strangers cannot ask a hub in production.
+        public = {"Host": "hub.example.org"}
         async with ClientSession() as session, session.get(f"{url}/api/v1/venues") as response:
+            assert response.status == 421
+        async with ClientSession() as session, session.get(f"{url}/health") as response:
+            assert response.status == 200
+        async with ClientSession() as session, session.get(f"{url}/api/v1/venues", headers=public) as response:
             assert response.status == 200
             assert "max-age" in response.headers["Strict-Transport-Security"]
             request_id = response.headers["X-Request-Id"]

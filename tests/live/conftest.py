@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from handlers.patience import PatientRunner
 from hub import rooms
 from hub.app import build, open_hub
 from hub.core import Hub
@@ -38,7 +39,7 @@ async def working(settings: Settings) -> AsyncIterator[AppServer]:
         stack.callback(listening.close)
         reached = replace(settings, port=port, public_url=url, allowed_origins=(url,))
         running = await stack.enter_async_context(open_hub(reached))
-        serving = web.AppRunner(build(running), access_log=None, shutdown_timeout=1)
+        serving = PatientRunner(build(running), shutdown_timeout=1)
         stack.push_async_callback(serving.cleanup)
         await serving.setup()
         await web.SockSite(serving, listening).start()

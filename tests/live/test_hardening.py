@@ -233,7 +233,7 @@ async def test_a_slow_reader_is_cut_and_slows_nobody(app_server: AppServer, watc
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(
         slow,
-        f"GET {HANDSHAKE} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"GET {HANDSHAKE} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode(),
     )
     await loop.sock_recv(slow, 4096)
