@@ -1387,7 +1387,7 @@ export interface Problem {
   status: number;
   detail: string;
   instance: string;
-  code: "already_exists" | "changed_meanwhile" | "code_refused" | "conflict" | "email_taken" | "fault" | "forbidden" | "has_bookings" | "hold_expired" | "idempotency_key_reused" | "identity_refused" | "identity_taken" | "in_flight" | "invalid" | "last_way_in" | "log_in_first" | "malformed" | "method_not_allowed" | "mixed_currencies" | "no_picture" | "not_available" | "not_found" | "not_in_person" | "not_offered" | "provider_unreachable" | "quota_exceeded" | "still_in_charge" | "token_expired" | "too_large" | "too_many_holds" | "too_many_requests" | "too_many_rooms" | "unauthenticated" | "unavailable" | "unknown_command" | "wrong_credentials" | "wrong_media_type" | "wrong_state";
+  code: "already_exists" | "changed_meanwhile" | "code_refused" | "conflict" | "email_taken" | "fault" | "forbidden" | "has_bookings" | "hold_expired" | "idempotency_key_reused" | "identity_refused" | "identity_taken" | "in_flight" | "invalid" | "last_way_in" | "log_in_first" | "malformed" | "method_not_allowed" | "misdirected" | "mixed_currencies" | "no_picture" | "not_available" | "not_found" | "not_in_person" | "not_offered" | "provider_unreachable" | "quota_exceeded" | "still_in_charge" | "token_expired" | "too_large" | "too_many_holds" | "too_many_requests" | "too_many_rooms" | "unauthenticated" | "unavailable" | "unknown_command" | "wrong_credentials" | "wrong_media_type" | "wrong_state";
   request_id: string;
   /** What is wrong with which field. */
   errors?: {
