@@ -20,6 +20,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from redis.asyncio import Redis
 
 from handlers.connect import SocketDoors
+from handlers.files import add_files
 from handlers.guards import add_guards
 from handlers.limits import Limits
 from handlers.manners import add_manners, content_policy
@@ -34,7 +35,7 @@ from hub.jobs import lively, runner
 from hub.jobs.progress import Bar
 from hub.live.listener import redis_options
 from hub.live.server import Live
-from hub.services import samples
+from hub.services import audit, founding, samples
 from hub.services.samples import SampleLogin
 from hub.settings import Settings, SettingsRefused
 from storage.embedded import embedded_servers
@@ -107,6 +108,7 @@ def build(running: Running) -> web.Application:
     add_guards(app, settings, running.limits)
     add_routes(app)
     add_pages(app)
+    add_files(app)
     add_site(app)
     add_outbox(app)
     running.live.attach(app)
@@ -196,6 +198,14 @@ async def seed(settings: Settings, *, live: bool = False, minutes: float | None 
             await lively.run(running.hub, minutes, partial(print, flush=True))
 
 
+async def admin(settings: Settings, email: str, full_name: str, password: str | None, *, another: bool) -> None:
+    """Make a super admin, the first one unless `another` is asked for."""
+    configure_logs(settings)
+    async with _ready_hub(settings) as running:
+        user = await founding.make_super_admin(running.hub, email, full_name, password, another=another)
+    print(f"{user.email} is a super admin.")
+
+
 async def import_bookings(settings: Settings, kind: str, file: Path, options: argparse.Namespace) -> None:
     """Replay a file of real bookings; what is no booking is told line by line."""
     configure_logs(settings)
@@ -204,6 +214,18 @@ async def import_bookings(settings: Settings, kind: str, file: Path, options: ar
     for line, cause in report.dirty:
         print(f"{file}, line {line}: {cause}", file=sys.stderr)
     print(report.sentence)
+
+
+async def verify_audit(settings: Settings) -> None:
+    """Follow the audit's seals to their end, and tell the first that does not hold."""
+    configure_logs(settings)
+    async with servers(settings) as reached, open_hub(reached) as running:
+        found = await audit.verify_all(running.hub)
+    if found.broken is not None:
+        row = f", entry {found.broken.row}" if found.broken.row else ""
+        raise audit.AuditBroken(f"The audit is broken at seal {found.broken.seal}{row}: {found.broken.reason}.")
+    print(f"{found.entries} entries under {found.held_to} seals are as they were written; {found.unsealed} wait for one.")
+    print(f"The newest seal is {found.head or 'none'}.")
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
