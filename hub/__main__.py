@@ -9,6 +9,7 @@ if sys.version_info < (3, 11):  # noqa: UP036
 import argparse
 import asyncio
 import errno
+import getpass
 import importlib
 import importlib.util
 import os
@@ -80,6 +81,16 @@ def parser() -> argparse.ArgumentParser:
     )
     seed.add_argument("--live", action="store_true", help="then hold, book and cancel as sample customers until Ctrl-C")
     seed.add_argument("--minutes", type=_minutes, default=None, metavar="N", help="with --live: stop after that")
+    admin = command(
+        "admin",
+        _admin,
+        "make a super admin",
+        "The password of a new account is asked for, or read from standard input. An account that exists must have "
+        "verified its e-mail address, and keeps its password.",
+    )
+    admin.add_argument("--email", required=True, help="the address to log in with")
+    admin.add_argument("--name", default="Super admin", help="the full name of a new account")
+    admin.add_argument("--another", action="store_true", help="even though there is a super admin already")
     command(
         "describe",
         _describe,
@@ -108,6 +119,13 @@ def parser() -> argparse.ArgumentParser:
         "Prints ratios beside a yardstick of the same run, because absolute figures belong to one machine.",
     )
     bench.add_argument("what", choices=["holds", "live"], help="holds: beside pgbench; live: events to many watchers")
+    auditing = command(
+        "audit",
+        _app("verify_audit"),
+        "check that the audit is as it was written",
+        "Names the first entry that was changed, removed or added later, and ends with 1 if there is one.",
+    )
+    auditing.add_argument("what", choices=["verify"], help="verify: follow the chain of seals to its end")
     command("torture", _torture, "break things while booking, and check that nothing was lost or sold twice")
     return top
 
@@ -157,6 +175,13 @@ async def _seed(options: argparse.Namespace) -> None:
     if settings.production:
         raise CommandRefused("Sample data has no place in production: its passwords are public.")
     await _call("hub.app", "seed", settings, live=options.live, minutes=options.minutes)
+
+
+async def _admin(options: argparse.Namespace) -> None:
+    asking = sys.stdin.isatty()
+    typed = await asyncio.to_thread(getpass.getpass, "Password: ") if asking else sys.stdin.readline()
+    password = typed.rstrip("\r\n") or None
+    await _call("hub.app", "admin", _settings(options), options.email, options.name, password, another=options.another)
 
 
 async def _describe(options: argparse.Namespace) -> None:
