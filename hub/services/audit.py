@@ -24,6 +24,12 @@ CHECKED_AT_ONCE = 20
 log = structlog.get_logger()
 
 
+class AuditBroken(HubError):
+    """The audit is not as it was written."""
+
+    code, status = "audit_broken", 500
+
+
 async def denied(hub: Hub, actor: Actor, entity: str, entity_id: int | None, refusal: HubError) -> None:
     """Keep that somebody was refused what they may not do, in a transaction of its own; never fails."""
     with contextlib.suppress(HubError):

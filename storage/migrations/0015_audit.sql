@@ -386,22 +386,25 @@ CREATE FUNCTION let_application_work() RETURNS void LANGUAGE plpgsql SET search_
 DECLARE
     its record;
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'hub_app') THEN
-        BEGIN
-            CREATE ROLE hub_app NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
-        EXCEPTION
-            -- somebody else on this server was quicker
-            WHEN duplicate_object OR unique_violation THEN NULL;
-            WHEN insufficient_privilege THEN
-                RAISE EXCEPTION 'the role hub_app is missing and % may not make it; have it made by CREATE ROLE hub_app '
-                    'NOLOGIN; GRANT hub_app TO %', session_user, quote_ident(session_user)
-                    USING ERRCODE = 'insufficient_privilege';
-        END;
-    END IF;
-    IF NOT (SELECT r.rolsuper FROM pg_roles AS r WHERE r.rolname = session_user)
-       AND NOT pg_has_role(session_user, 'hub_app', 'MEMBER') THEN
-        EXECUTE format('GRANT hub_app TO %I', session_user);
-    END IF;
+    BEGIN
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'hub_app') THEN
+            BEGIN
+                CREATE ROLE hub_app NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+            EXCEPTION
+                -- somebody else on this server was quicker
+                WHEN duplicate_object OR unique_violation THEN NULL;
+            END;
+        END IF;
+        -- since PostgreSQL 16 a member need not be allowed to work as the role
+        IF NOT pg_has_role(session_user, 'hub_app', CASE WHEN current_setting('server_version_num')::integer >= 160000
+                                                         THEN 'SET' ELSE 'MEMBER' END) THEN
+            EXECUTE format('GRANT hub_app TO %I', session_user);
+        END IF;
+    EXCEPTION
+        WHEN insufficient_privilege THEN
+            RAISE EXCEPTION 'whoever runs the server has to say: CREATE ROLE hub_app NOLOGIN; GRANT hub_app TO %',
+                quote_ident(session_user) USING ERRCODE = 'insufficient_privilege';
+    END;
     GRANT USAGE ON SCHEMA public TO hub_app;
     FOR its IN
         SELECT c.relname, c.relkind,
