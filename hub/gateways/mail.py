@@ -150,7 +150,9 @@ def written(mail: Mail, sender: str) -> EmailMessage:
     message = EmailMessage(policy=SMTP if to.isascii() else SMTPUTF8)
     name, address = parseaddr(sender)
     message["From"] = Address(name, addr_spec=address)
-    message["To"] = Address(addr_spec=to)
+    local, _, domain = to.rpartition("@")
+    # Only an address in ASCII is judged by the library, so that it is one and not several.
+    message["To"] = Address(addr_spec=to) if to.isascii() else Address(username=local, domain=domain)
     message["Subject"] = mail.subject
     message["Date"] = format_datetime(mail.made_at)
     # The same whenever this job is done, so that a mailbox that gets it twice can tell.

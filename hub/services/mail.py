@@ -27,5 +27,7 @@ async def _send(
     work: Work, kind: str, to: str, template: str, language: str, facts: Mapping[str, Fact], once: str | None
 ) -> None:
     letters.refuse_unknown(kind, template, facts)
-    data = {"to": to, "template": template, "language": language, "facts": dict(facts)}
+    # The database keeps no such character in a JSON document.
+    kept = {name: fact.replace("\x00", "") if isinstance(fact, str) else fact for name, fact in facts.items()}
+    data = {"to": to, "template": template, "language": language, "facts": kept}
     await work.enqueue(kind, data, once=once)
