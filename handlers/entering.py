@@ -6,6 +6,11 @@ from aiohttp import web
 
 from handlers.drawing import LANGUAGES, draw
 from handlers.over_http import HUB
+from hub.errors import HubError, Unauthenticated
+from hub.services import identities
+from hub.services.totp import SecondFactorNeeded, WrongSecondFactor
+
+_ASKS_SECOND_FACTOR = (SecondFactorNeeded.code, WrongSecondFactor.code)
 
 
 def add_entering(app: web.Application) -> None:
@@ -23,19 +28,43 @@ def add_entering(app: web.Application) -> None:
 
 
 async def _log_in(request: web.Request) -> web.Response:
-    return draw("login.html", "enter", providers=())
+    offered = identities.socials(request.app[HUB]).items
+    provider = next((one for one in offered if one.provider == request.query.get("provider")), None)
+    refused = request.query.get("refused", "") if provider else ""
+    return draw(
+        "login.html",
+        "enter",
+        data={"provider": provider.provider if provider else None},
+        providers=offered,
+        provider=provider,
+        asks_second_factor=refused in _ASKS_SECOND_FACTOR,
+        sentence=sentence(refused),
+    )
 
 
 async def _register(request: web.Request) -> web.Response:
-    settings = request.app[HUB].settings
+    hub = request.app[HUB]
     return draw(
         "register.html",
         "register",
-        providers=(),
-        may_offer=settings.facilitator_signup,
+        providers=identities.socials(hub).items,
+        may_offer=hub.settings.facilitator_signup,
         languages=LANGUAGES,
         language=_language(request.headers.get("Accept-Language", "")),
     )
+
+
+def sentence(refused: str) -> str:
+    """Say why a browser was led back here, by the code of the refusal."""
+    if refused == Unauthenticated.code:
+        return "That took too long, or was begun in another browser; begin again."
+    waiting = HubError.__subclasses__()
+    while waiting:
+        refusal = waiting.pop()
+        if refusal.code == refused:
+            return refusal().sentence
+        waiting.extend(refusal.__subclasses__())
+    return ""
 
 
 def _language(wanted: str) -> str:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from aiohttp import web
 
 from handlers.drawing import LANGUAGES, draw
+from handlers.entering import sentence
+from handlers.over_http import HUB
+from hub.core import GUEST
+from hub.models.audit import AuditOperation
 from hub.models.money import CURRENCIES
+from hub.services import access, identities
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,22 @@ _ADMIN = Tabs(
     "Administration",
     "/admin",
     (("/admin/users", "People"), ("/admin/roles", "Roles"), ("/admin/audit", "Audit trail")),
+)
+
+
+# What people can be told of, and whether they are as long as they have not said.
+_CHOICES = (
+    ("email", "by e-mail", True),
+    ("sms", "by SMS, to a verified telephone", False),
+    ("booking.confirmed", "a booking is confirmed", True),
+    ("booking.rescheduled", "a booking has moved", True),
+    ("booking.cancelled", "a booking is cancelled", True),
+)
+# What is written down, as the trail calls it.
+_ENTITIES = (
+    *("user", "user_role", "role", "role_permission", "identity", "second_factor", "login", "file"),
+    *("venue", "venue_staff", "venue_invitation", "room_type", "room", "session", "closure", "addon"),
+    *("booking", "booking_item"),
 )
 
 
@@ -72,7 +93,7 @@ def _page(
 
 
 async def _account(request: web.Request) -> web.Response:
-    data = {"languages": LANGUAGES, "currencies": sorted(CURRENCIES), "choices": ()}
+    data = {"languages": LANGUAGES, "currencies": sorted(CURRENCIES), "choices": _CHOICES}
     waiting = "Your profile appears here once you are logged in."
     return _page(request, "profile", "Account", waiting, "/api/v1/me", tabs=_ACCOUNT, data=data)
 
@@ -80,14 +101,23 @@ async def _account(request: web.Request) -> web.Response:
 async def _security(request: web.Request) -> web.Response:
     waiting = "Your devices and ways to log in appear here once you are logged in."
     title, api = "Log-in and security", "/api/v1/me/logins"
-    return _page(request, "security", title, waiting, api, heading="Account", tabs=_ACCOUNT, data={"providers": ()})
+    providers = identities.socials(request.app[HUB]).items
+    data = {
+        "providers": [one.model_dump() for one in providers],
+        "linked": next((one.title for one in providers if one.provider == request.query.get("linked")), None),
+        "refused": sentence(request.query.get("refused", "")),
+    }
+    return _page(request, "security", title, waiting, api, heading="Account", tabs=_ACCOUNT, data=data)
 
 
 async def _staff(request: web.Request) -> web.Response:
     venue_id = int(request.match_info["venue_id"])
-    waiting = "Who works here appears once you are logged in."
-    api = f"/api/v1/venues/{venue_id}/staff"
-    return _page(request, "staff", "Staff", waiting, api, data={"venue_id": venue_id})
+    async with request.app[HUB].reading() as db:
+        venue = await access.venue(db, GUEST, venue_id)
+    waiting, api = "Who works here appears once you are logged in.", f"/api/v1/venues/{venue_id}/staff"
+    pages = ((f"/venues/{venue_id}", "What is offered"), (f"/venues/{venue_id}/staff", "Staff"))
+    tabs = Tabs(venue.name, "/dashboard", pages)
+    return _page(request, "staff", "Staff", waiting, api, heading=venue.name, tabs=tabs, data={"venue_id": venue_id})
 
 
 async def _admin(request: web.Request) -> web.Response:
@@ -112,7 +142,9 @@ async def _users(request: web.Request) -> web.Response:
 async def _user(request: web.Request) -> web.Response:
     user_id = int(request.match_info["user_id"])
     waiting, api = "This person appears here once you are logged in.", f"/api/v1/users/{user_id}"
-    return _page(request, "user", "Person", waiting, api, tabs=_ADMIN, data={"user_id": user_id})
+    return _page(
+        request, "user", "Person", waiting, api, tabs=_ADMIN, data={"user_id": user_id, "languages": LANGUAGES}
+    )
 
 
 async def _roles(request: web.Request) -> web.Response:
@@ -130,4 +162,6 @@ async def _audit(request: web.Request) -> web.Response:
         template="audit.html",
         tabs=_ADMIN,
         typed={name: value.strip() for name, value in request.query.items()},
+        operations=get_args(AuditOperation),
+        entities=_ENTITIES,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,13 +15,16 @@ from handlers.over_http import HUB, actor_of, address_of
 from hub.core import Actor
 from hub.errors import Forbidden, HubError, TooLarge, Unauthenticated, WrongMediaType
 from hub.models.credentials import ChangePassword
-from hub.models.users import LogIn, Refresh, Register, Tokens
-from hub.services import accounts, credentials, logins
+from hub.models.people import NamePerson
+from hub.models.users import LogIn, Refresh, Register, Tokens, User
+from hub.services import accounts, credentials, impersonation, logins
 
 COOKIE = "hub_session"
 # Changes with every answer and says nothing: a page knows by it whether the answer to an earlier page has arrived,
 # and never spends a refresh token twice.
 TURN = "hub_turn"
+# While a super admin acts for somebody, the token they do it by; their own login waits beside it.
+ACTING = "hub_acting"
 _PATH = "/session"
 _LONGEST_DEVICE = 200
 
@@ -34,6 +38,8 @@ def add_session(app: web.Application) -> None:
             web.post("/session/refresh", _refresh),
             web.post("/session/logout", _log_out),
             web.post("/session/password", _change_password),
+            web.post("/session/impersonation", _act),
+            web.post("/session/impersonation/end", _act_no_longer),
         ]
     )
 
@@ -66,6 +72,9 @@ async def _refresh(request: web.Request) -> web.Response:
     token = _kept(request)
     if not token:
         return _forget(request, Unauthenticated())
+    acting = await _acts_on(request)
+    if acting is not None:
+        return acting
     try:
         ask = Refresh.model_validate({"refresh_token": token[:500]})
         return logged_in(request, await logins.refresh(request.app[HUB], visitor(request), ask))
@@ -87,6 +96,56 @@ async def _change_password(request: web.Request) -> web.Response:
     ask = read_ask(TABLE["me.change_password"], await read_own(request), strict=True)
     assert isinstance(ask, ChangePassword)
     return logged_in(request, await credentials.change_password(request.app[HUB], await actor_of(request), ask))
+
+
+async def _act(request: web.Request) -> web.Response:
+    ask = read_ask(TABLE["users.impersonate"], await read_own(request), strict=True)
+    assert isinstance(ask, NamePerson)
+    acting = await impersonation.begin(request.app[HUB], await actor_of(request), ask)
+    response = _acting(request, acting.access_token, acting.expires_in, acting.user)
+    response.set_cookie(
+        ACTING,
+        acting.access_token,
+        max_age=acting.expires_in,
+        path=_PATH,
+        secure=_over_tls(request),
+        httponly=True,
+        samesite="Strict",
+    )
+    return response
+
+
+async def _acts_on(request: web.Request) -> web.Response | None:
+    """Answer by which token somebody is acted for, as long as it is good."""
+    hub, token = request.app[HUB], request.cookies.get(ACTING)
+    if not token:
+        return None
+    try:
+        actor = await accounts.actor_of(hub, token)
+        user = await accounts.me(hub, actor)
+    except HubError:
+        return None
+    if actor.token_expires_at is None:
+        return None
+    return _acting(request, token, int((actor.token_expires_at - hub.clock.now()).total_seconds()), user)
+
+
+def _acting(request: web.Request, token: str, lasts: int, user: User) -> web.Response:
+    told = {"access_token": token, "expires_in": lasts, "user": user.model_dump(mode="json"), "is_acting": True}
+    response = web.json_response(told, headers={hdrs.CACHE_CONTROL: "no-store"})
+    _turn(request, response)
+    return response
+
+
+async def _act_no_longer(request: web.Request) -> web.Response:
+    await read_own(request)
+    hub, token = request.app[HUB], request.cookies.get(ACTING)
+    if token:
+        with contextlib.suppress(HubError):
+            await logins.log_out(hub, await accounts.actor_of(hub, token))
+    response = web.Response(status=204)
+    response.del_cookie(ACTING, secure=_over_tls(request), path=_PATH, httponly=True, samesite="Strict")
+    return response
 
 
 async def read_own(request: web.Request) -> dict[str, Any]:
@@ -122,7 +181,13 @@ def keep(request: web.Request, response: web.Response, tokens: Tokens) -> None:
     response.set_cookie(
         _name(request), tokens.refresh_token, max_age=age, path=_PATH, secure=over_tls, httponly=True, samesite="Lax"
     )
-    response.set_cookie(TURN, secrets.token_hex(4), max_age=age, path="/", secure=over_tls, samesite="Lax")
+    response.del_cookie(ACTING, secure=over_tls, path=_PATH, httponly=True, samesite="Strict")
+    _turn(request, response)
+
+
+def _turn(request: web.Request, response: web.Response) -> None:
+    age = request.app[HUB].settings.refresh_days * 86_400
+    response.set_cookie(TURN, secrets.token_hex(4), max_age=age, path="/", secure=_over_tls(request), samesite="Lax")
 
 
 def _forget(request: web.Request, refusal: HubError) -> web.Response:
@@ -149,4 +214,5 @@ def _over_tls(request: web.Request) -> bool:
 def _clear(request: web.Request, response: web.Response) -> None:
     over_tls = _over_tls(request)
     response.del_cookie(_name(request), secure=over_tls, path=_PATH, httponly=True, samesite="Lax")
+    response.del_cookie(ACTING, secure=over_tls, path=_PATH, httponly=True, samesite="Strict")
     response.del_cookie(TURN, secure=over_tls, path="/", samesite="Lax")

@@ -58,6 +58,16 @@ export async function logIn(credentials) {
   take(await session("login", credentials), true);
 }
 
+/** The second factor of a log-in that began at Google or Facebook. */
+export async function socialSecondFactor(provider, code) {
+  take(await read(await send(`/auth/${provider}/second-factor`, "POST", { totp_code: code ?? "" }, { keepalive: true })), true);
+}
+
+/** Where to go to link an account elsewhere, once it is proved who asks. */
+export async function linkAt(provider, proof) {
+  return (await read(await send(`/auth/${provider}/link`, "POST", proof, { headers: { Authorization: `Bearer ${await accessToken()}` } }))).url;
+}
+
 export async function register(details) {
   take(await session("register", details), true);
 }

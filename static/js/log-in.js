@@ -4,18 +4,10 @@ import { h } from "preact";
 import htm from "htm";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { logIn, logInAsked, register } from "./account.js";
+import { Code, Field } from "./fields.js";
 import { valuesOf } from "./typed.js";
 
 const html = htm.bind(h);
-
-/** A field with the sentence that says what is wrong with it. */
-export function Field({ label, name, refusal, ...attributes }) {
-  const wrong = refusal?.field(name);
-  return html`<label class="field"><span>${label}</span>
-    <input name=${name} aria-invalid=${wrong ? "true" : undefined} aria-describedby=${wrong ? `wrong-${name}` : undefined} ...${attributes} />
-    ${wrong && html`<span class="wrong" id=${`wrong-${name}`}>${label} ${wrong}</span>`}
-  </label>`;
-}
 
 export function LogInDialog() {
   const done = logInAsked.value;
@@ -23,6 +15,7 @@ export function LogInDialog() {
   const [isNew, setNew] = useState(false);
   const [refusal, setRefusal] = useState(null);
   const [busy, setBusy] = useState(false);
+  const [asksCode, setAsksCode] = useState(false);
 
   useEffect(() => {
     if (done && !dialog.current.open) dialog.current.showModal();
@@ -38,7 +31,8 @@ export function LogInDialog() {
       event.target.reset();
       done(true);
     } catch (refused) {
-      setRefusal(refused);
+      if (refused.problem?.code === "second_factor_needed" && !asksCode) setAsksCode(true);
+      else setRefusal(refused);
     } finally {
       setBusy(false);
     }
@@ -50,6 +44,7 @@ export function LogInDialog() {
       ${isNew && html`<${Field} label="Your name" name="full_name" autocomplete="name" refusal=${refusal} required />`}
       <${Field} label="E-mail" name="email" type="email" autocomplete="email" refusal=${refusal} required />
       <${Field} label="Password" name="password" type="password" autocomplete=${isNew ? "new-password" : "current-password"} refusal=${refusal} required />
+      ${asksCode && !isNew && html`<${Code} label="Code of your authenticator app, or a recovery code" name="totp_code" refusal=${refusal} />`}
       ${refusal && html`<p class="refusal" role="alert">${refusal.message}</p>`}
       <div class="row between">
         <button class="button main" disabled=${busy}>${isNew ? "Register" : "Log in"}</button>

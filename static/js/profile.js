@@ -49,8 +49,9 @@ function Standing() {
 function Choices() {
   const chosen = person.value.notification_choices;
   const send = (form) => save({ notification_choices: { ...chosen, ...everything(form) } });
+  const boxes = (wanted) => data.choices.filter(([name]) => name.startsWith("booking.") === wanted).map(([name, words, unsaid]) => html`<${Checkbox} key=${name} name=${name} label=${words} defaultChecked=${chosen[name] ?? unsaid} />`);
   return html`<${Form} name="choices" submit="Save" done="Saved." label="Notifications" send=${send}>${() => html`
-    <fieldset><legend>Tell me about</legend>${data.choices.map(([name, words]) => html`<${Checkbox} key=${name} name=${name} label=${words} defaultChecked=${chosen[name] ?? true} />`)}</fieldset>
+    <fieldset><legend>Tell me</legend>${boxes(false)}</fieldset><fieldset><legend>when</legend>${boxes(true)}</fieldset>
     <p class="small quiet">What concerns your log-in, such as codes and new passwords, always comes.</p>`}<//>`;
 }
 

@@ -85,7 +85,7 @@ function Roles() {
   return html`<${Waiting} of=${roles} />
     ${role && html`<div class="role-page"><nav class="sheet" aria-label="Roles"><ul class="lines">${all.map((one) => html`<li key=${one.id}><a class="pick" href=${`?role=${one.id}`} aria-current=${one === role ? "true" : undefined}><b>${one.name}</b><span class="small quiet">${many(one.people, "person", "people")}, rank ${one.rank}</span></a></li>`)}</ul></nav>
       <div class="stack">
-        <${Section} title=${role.name} id="role"><p>${role.description} <span class="quiet small">${role.is_built_in ? "Built in" : "Made here"}, rank ${role.rank}.${isBelow ? "" : " It is not below your own, so you can only look."}</span></p>
+        <${Section} title=${role.name} id="role">${role.description && html`<p>${role.description}</p>`}<p class="quiet small">${role.is_built_in ? "Built in" : "Made here"}, rank ${role.rank}.${isBelow ? "" : " It is not below your own, so you can only look."}</p>
           ${isBelow && !role.is_built_in && may("role:update") && html`<${About} key=${role.id} role=${role} />`}
           <${Waiting} of=${permissions} />${permissions.data.value && html`<${Matrix} key=${`${role.id} ${role.updated_at}`} role=${role} mayChange=${isBelow && may("role:update")} />`}<//>
         ${may("role:create") && html`<${Creating} />`}

@@ -23,7 +23,7 @@ function Colleague({ one }) {
     if (isMe) location.assign("/dashboard");
     else await staff.load();
   };
-  return html`<li data-person=${one.user_id}><div><b>${one.full_name}</b>${isMe && html` <span class="quiet">(you)</span>`}<p class="small quiet">${one.email} · ${one.role === "owner" ? "owner" : `since ${ago(one.since, now.value)}`}</p></div>
+  return html`<li data-person=${one.user_id}><div><b>${one.full_name}</b>${isMe && html` <span class="quiet">(you)</span>`}<p class="small quiet">${one.email}${one.role === "owner" ? "" : ` · since ${ago(one.since, now.value)}`}</p></div>
     ${one.role === "owner" ? html`<span class="state" data-state="confirmed">owner</span>` : html`<div class="row">
       <select aria-label=${`What ${one.full_name} does`} disabled=${busy} onChange=${({ target }) => set(target.value).then(() => (target.value = staff.data.value.items.find(({ user_id: id }) => id === one.user_id)?.role ?? one.role))}>${ROLES.map(([role]) => html`<option value=${role} selected=${role === one.role}>${WORDS[role]}</option>`)}</select>
       <${Sure} word=${isMe ? "Leave" : "Remove"} question=${isMe ? "Work here no longer?" : `${one.full_name} works here no longer?`} sure=${isMe ? "Leave" : "Remove"} aria-label=${`${isMe ? "Leave" : "Remove"} ${one.full_name}`} busy=${busy} onSure=${remove} /></div>`}
