@@ -5,9 +5,8 @@ from __future__ import annotations
 from pydantic import SecretStr
 
 from hub.core import Actor, Hub
-from hub.errors import Forbidden, HubError, Unauthenticated
-from hub.services import attempts, passwords, totp
-from hub.services.access import signed_in
+from hub.errors import HubError, Unauthenticated
+from hub.services import access, attempts, passwords, totp
 from hub.services.attempts import PASSWORDS
 from storage import users
 
@@ -32,9 +31,8 @@ class WrongCode(HubError):
 
 def in_person(actor: Actor) -> int:
     """Answer whose token it is, and refuse whoever only acts as them."""
-    user_id = signed_in(actor)
-    if actor.impersonator_id is not None:
-        raise Forbidden("Only they themselves can do this, not who acts as them.")
+    user_id = access.signed_in(actor)
+    access.in_person(actor)
     return user_id
 
 

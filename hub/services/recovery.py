@@ -66,7 +66,7 @@ async def send(hub: Hub, work: Work, user: User, *, by_sms: bool = False) -> Non
 
 async def reset(hub: Hub, actor: Actor, ask: ResetPassword) -> None:
     """Set a new password by a link or a code; the second factor is asked for all the same, and every login ends."""
-    token = ask.token.get_secret_value() if ask.token else None
+    token = ask.token.get_secret_value() if ask.token is not None else None
     if token is None:
         _one_of("token", token=None, email=ask.email, phone=ask.phone)
         if ask.code is None:

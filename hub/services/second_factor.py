@@ -59,6 +59,10 @@ async def read(hub: Hub, actor: Actor) -> SecondFactor:
 
 async def set_up(hub: Hub, actor: Actor, ask: AskSecondFactor) -> Enrolment:
     """Draw the secret of an authenticator, which counts once its first code has come."""
+    async with hub.reading() as db:
+        known = await store.find(db, reauthentication.in_person(actor))
+    if known is not None and known.is_confirmed:
+        raise SecondFactorIsOn()
     user_id = await reauthentication.prove(hub, actor, ask.password)
     secret = pyotp.random_base32()
     async with hub.work(actor) as work:
