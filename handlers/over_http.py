@@ -20,7 +20,7 @@ from handlers.endpoint import EVERYBODY, TABLE, Endpoint
 from handlers.limits import WRITING, Limits, Taken, pace_of
 from handlers.table import table
 from hub.core import Actor, Hub
-from hub.errors import ChangedMeanwhile, Invalid, Malformed, NotFound, TooLarge, Unauthenticated, WrongMediaType
+from hub.errors import Invalid, Malformed, NotFound, TooLarge, Unauthenticated, WrongMediaType
 from hub.services import accounts
 from hub.work import Repeated
 
@@ -99,7 +99,7 @@ def _serving(endpoint: Endpoint) -> Serve:
             asked = _without(parameters, read_query(endpoint.ask, request.query.items())) | named
         ask = _ask(endpoint, asked, parameters)
         if hdrs.IF_MATCH in request.headers and endpoint.method in ("PUT", "PATCH", "DELETE"):
-            await _unchanged(request.headers[hdrs.IF_MATCH], endpoint, hub, actor, named)
+            actor = _expecting(request.headers[hdrs.IF_MATCH], endpoint, actor)
         try:
             answer = await carry_out(endpoint, hub, actor, ask)
         except Repeated as repeated:
@@ -229,11 +229,8 @@ def _names(headers: Any, tag: str) -> bool:
     return "*" in listed or tag in listed
 
 
-async def _unchanged(expected: str, changing: Endpoint, hub: Hub, actor: Actor, named: dict[str, Any]) -> None:
-    """Refuse a change to what is no longer as the caller last read it."""
-    reading = next((one for one in TABLE.values() if (one.method, one.path) == ("GET", changing.path)), None)
-    if reading is None:
+def _expecting(expected: str, changing: Endpoint, actor: Actor) -> Actor:
+    """Put on the actor what the caller has last read, where a unit of work compares it with what it has locked."""
+    if not any((one.method, one.path) == ("GET", changing.path) for one in TABLE.values()):
         raise Invalid.field("If-Match", "is not offered here")
-    answer = await carry_out(reading, hub, actor, read_ask(reading, named, strict=True))
-    if not _names([expected], _tag(write(answer))):
-        raise ChangedMeanwhile()
+    return replace(actor, expects=lambda thing: _names([expected], _tag(write(thing))))

@@ -15,7 +15,7 @@ from hub.batch import MicroBatcher
 from hub.gateways.files import FileStore, file_store
 from hub.gateways.identity import Providers
 from hub.settings import Settings
-from hub.work import Author, Publish, Repeat, Revoke, Work
+from hub.work import Author, Expects, Publish, Repeat, Revoke, Work
 from storage import placing
 from storage.pool import Pool
 from storage.query import Db, value
@@ -38,6 +38,7 @@ class Actor:
     address: str = ""
     device: str = ""
     repeat: Repeat | None = None
+    expects: Expects | None = None
     is_hub: bool = False
     impersonator_id: int | None = None
     # The endpoint or job by which is asked, and the request's id in the logs.
@@ -95,7 +96,7 @@ class Hub:
     def work(self, actor: Actor) -> AbstractAsyncContextManager[Work]:
         """Open one unit of work for this actor."""
         author = Author(actor.user_id, actor.impersonator_id, actor.address, actor.asked, actor.request_id)
-        return unit_of_work.work(self.pool, self.publish, self.revoke, actor.repeat, author)
+        return unit_of_work.work(self.pool, self.publish, self.revoke, actor.repeat, author, actor.expects)
 
     def reading(self) -> AbstractAsyncContextManager[Db]:
         """Lend a connection for reads that need no common moment."""

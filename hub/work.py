@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import orjson
 from pydantic import BaseModel
 
-from hub.errors import InFlight, KeyReused
+from hub.errors import ChangedMeanwhile, InFlight, KeyReused
 from hub.events import Event
 from hub.events.bookings import BookingFact
 from storage import booking_letters, event_log, jobs, repeats
@@ -23,6 +23,8 @@ from storage.transaction import transaction
 Answer = TypeVar("Answer", bound=BaseModel)
 Publish = Callable[[Sequence[Told]], None]
 Revoke = Callable[[Collection[int]], None]
+# Tells whether a thing still is as the caller last read it.
+Expects = Callable[[BaseModel], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,13 @@ class Work:
     db: Db
     repeat: Repeat | None = None
     author: Author = NOBODY
+    expects: Expects | None = None
     _events: list[Event] = field(default_factory=list)
     _touched: list[Touched] = field(default_factory=list)
     _revoked: set[int] = field(default_factory=set)
     _answer: BaseModel | None = None
     _status: int = 200
+    _has_expected: bool = False
 
     def tell(self, *events: Event) -> None:
         """Tell facts; they are written to the log as the last act before commit and pushed after it."""
@@ -105,6 +109,12 @@ class Work:
         sessions = [] if session_id is None else [session_id]
         closures = [] if closure_id is None else [closure_id]
         self._touched.extend(await event_log.touched_by_claims(self.db, sessions, closures))
+
+    def expect(self, thing: BaseModel) -> None:
+        """Refuse to change a thing that is no longer as the caller read it; it is locked, so nobody is quicker now."""
+        if self.expects is not None and not self.expects(thing):
+            raise ChangedMeanwhile()
+        self._has_expected = True
 
     def revoke(self, *user_ids: int) -> None:
         """Have every worker look at once, right after commit, at what these people's sockets may still hear."""
@@ -129,6 +139,8 @@ class Work:
             raise judge_repeat(known, self.repeat.body_hash)
 
     async def _end(self) -> list[Told]:
+        if self.expects is not None and not self._has_expected:
+            raise NotImplementedError(f"{self.author.asked} does not look at what If-Match names")
         if self.repeat is not None and self._answer is not None:
             await repeats.keep(
                 self.db,
@@ -162,11 +174,16 @@ class Work:
 
 @asynccontextmanager
 async def work(
-    pool: Pool, publish: Publish, revoke: Revoke, repeat: Repeat | None, author: Author
+    pool: Pool,
+    publish: Publish,
+    revoke: Revoke,
+    repeat: Repeat | None,
+    author: Author,
+    expects: Expects | None = None,
 ) -> AsyncIterator[Work]:
     """Open a transaction, and push what it told once it is committed; publishing can neither delay nor fail it."""
     async with transaction(pool, author.json()) as db:
-        unit = Work(db, repeat, author)
+        unit = Work(db, repeat, author, expects)
         await unit._begin()
         yield unit
         told = await unit._end()

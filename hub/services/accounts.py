@@ -152,6 +152,8 @@ async def change_me(hub: Hub, actor: Actor, ask: ChangeMe) -> User:
         profile = await users.lock_profile(work.db, user_id)
         if profile is None:
             raise Unauthenticated()
+        if work.expects is not None:
+            work.expect(await _user(work.db, user_id))
         changed = profile.model_copy(update=ask.model_dump(exclude_unset=True))
         if changed == profile:
             return await _user(work.db, user_id)

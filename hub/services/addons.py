@@ -39,6 +39,7 @@ async def change(hub: Hub, actor: Actor, ask: ChangeAddon) -> Addon:
     """Change an add-on; what was booked keeps its price."""
     async with hub.work(actor) as work:
         addon = await _managed(work.db, actor, ask.addon_id)
+        work.expect(addon)
         fields = inventory.named(ask, "addon_id")
         if fields:
             await store.change(work.db, addon.id, fields)
@@ -50,6 +51,7 @@ async def delete(hub: Hub, actor: Actor, ask: NameAddon) -> None:
     """Sell an add-on no longer."""
     async with hub.work(actor) as work:
         addon = await _managed(work.db, actor, ask.addon_id)
+        work.expect(addon)
         await store.delete(work.db, addon.id)
         await inventory.changed(work, addon.venue_id)
 

@@ -77,6 +77,7 @@ async def change(hub: Hub, actor: Actor, ask: ChangeClosure) -> Closure:
     """Move a closure, or let it take another number of rooms; all of it or nothing."""
     async with hub.work(actor) as work:
         venue, closure = await _managed(work.db, actor, ask.closure_id)
+        work.expect(closure)
         wanted = closure.model_copy(
             update={name: _as_meant(venue, ask, name) for name in ask.model_fields_set - {"closure_id"}}
         )
@@ -107,6 +108,7 @@ async def delete(hub: Hub, actor: Actor, ask: NameClosure) -> None:
     """Open again what was closed, but for what another closure still closes."""
     async with hub.work(actor) as work:
         venue, closure = await _managed(work.db, actor, ask.closure_id)
+        work.expect(closure)
         await inventory.lock_all(work, venue, zones.today(venue, hub.clock.now()))
         await _release(work, closure)
         await store.delete(work.db, closure.id)

@@ -82,6 +82,7 @@ async def change(hub: Hub, actor: Actor, ask: ChangePerson) -> Person:
         asked = ask.model_dump(exclude_unset=True, exclude={"user_id"})
         changed = profile.model_copy(update={name: asked[name] for name in asked.keys() & _PROFILE})
         was = await _found(work.db, ask.user_id)
+        work.expect(was)
         if changed != profile:
             await users.change_profile(work.db, ask.user_id, changed)
         if asked.get("is_student", was.is_student) != was.is_student:
@@ -143,6 +144,7 @@ async def delete(hub: Hub, actor: Actor, ask: NamePerson) -> None:
     """Erase somebody: their bookings stay in the books, the person goes."""
     async with hub.work(actor) as work:
         person = await _judged(work.db, actor, ask.user_id, "user:delete")
+        work.expect(await _found(work.db, person.id))
         venues = await store.venues_owned(work.db, person.id)
         if venues:
             raise Conflict(f"They own {', '.join(venues)}; delete these first.", venues=venues)

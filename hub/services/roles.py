@@ -77,6 +77,7 @@ async def change(hub: Hub, actor: Actor, ask: ChangeRole) -> Role:
     access.needs(actor, "role:update")
     async with hub.work(actor) as work:
         role = await _below(work.db, actor, ask.role_id)
+        work.expect(role)
         wanted = role.model_copy(update=ask.model_dump(exclude_unset=True, exclude={"role_id"}))
         if wanted == role:
             return work.answer(role)
@@ -94,6 +95,7 @@ async def delete(hub: Hub, actor: Actor, ask: NameRole) -> None:
     access.needs(actor, "role:delete")
     async with hub.work(actor) as work:
         role = await _below(work.db, actor, ask.role_id)
+        work.expect(role)
         if role.is_built_in:
             raise BuiltIn()
         if await store.has_people(work.db, role.id):

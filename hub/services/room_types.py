@@ -72,6 +72,7 @@ async def change(hub: Hub, actor: Actor, ask: ChangeRoomType) -> RoomType:
     """Change a room type; `total_rooms` adds rooms to a pool or takes the last ones away."""
     async with hub.work(actor) as work:
         venue, room_type = await managed(work.db, actor, ask.room_type_id)
+        work.expect(room_type)
         fields = inventory.named(ask, "room_type_id")
         if all(value == room_type.model_dump(mode="json")[name] for name, value in fields.items()):
             return work.answer(room_type)
@@ -105,6 +106,7 @@ async def delete(hub: Hub, actor: Actor, ask: NameRoomType) -> None:
     """Withdraw a room type and its rooms, if nothing of it is booked any more."""
     async with hub.work(actor) as work:
         venue, room_type = await managed(work.db, actor, ask.room_type_id)
+        work.expect(room_type)
         rooms = await room_store.of_type(work.db, room_type.id)
         room_ids = [room.id for room in rooms]
         await _lock(hub, work, venue, room_type.id, room_ids)

@@ -53,6 +53,7 @@ async def change(hub: Hub, actor: Actor, ask: ChangeRoom) -> Room:
     """Change a room; while it waits for a repair or is not active it is not sold, and what is booked stands."""
     async with hub.work(actor) as work:
         venue, room = await _managed(work.db, actor, ask.room_id)
+        work.expect(room)
         fields = inventory.named(ask, "room_id")
         if all(value == room.model_dump(mode="json")[name] for name, value in fields.items()):
             return work.answer(room)
@@ -68,6 +69,7 @@ async def delete(hub: Hub, actor: Actor, ask: NameRoom) -> None:
     """Remove a room in which nothing is booked and no session takes place any more."""
     async with hub.work(actor) as work:
         venue, room = await _managed(work.db, actor, ask.room_id)
+        work.expect(room)
         await _lock(hub, work, venue, room.room_type_id, [room.id])
         inventory.refuse(
             await obstacles.bookings_of_rooms(work.db, venue.id, [room.id]),

@@ -113,6 +113,7 @@ async def change(hub: Hub, actor: Actor, ask: ChangeSession) -> Session:
     """Change a session; who has booked moves with it, and it never has fewer places than are taken."""
     async with _planning(hub, actor) as work:
         venue, session = await _managed(work.db, actor, ask.session_id)
+        work.expect(session)
         wanted = await _wanted(hub, work.db, actor, venue, session, ask)
         if wanted == session:
             return work.answer(session)
@@ -176,6 +177,7 @@ async def delete(hub: Hub, actor: Actor, ask: NameSession) -> None:
     """Delete a session in which nothing is booked any more."""
     async with hub.work(actor) as work:
         venue, session = await _managed(work.db, actor, ask.session_id)
+        work.expect(session)
         await store.lock_with_bookings(work.db, session.id, [])
         inventory.refuse(await obstacles.bookings_of_session(work.db, session.id))
         await _give_back(work, session.id)

@@ -65,6 +65,7 @@ async def change(hub: Hub, actor: Actor, ask: ChangeVenue) -> Venue:
     """Change a venue; its zone and its currency only while nothing is booked."""
     async with hub.work(actor) as work:
         venue = await access.manage_venue(work.db, actor, ask.venue_id, "venue:update")
+        work.expect(venue)
         fields = inventory.named(ask, "venue_id")
         changing = {name for name, value in fields.items() if value != venue.model_dump(mode="json")[name]}
         if not changing:
@@ -103,6 +104,7 @@ async def delete(hub: Hub, actor: Actor, ask: NameVenue) -> None:
     """Delete a venue of which nothing is booked any more."""
     async with hub.work(actor) as work:
         venue = await access.manage_venue(work.db, actor, ask.venue_id, "venue:delete")
+        work.expect(venue)
         await inventory.lock_all(work, venue, zones.today(venue, hub.clock.now()))
         await obstacles.lock_places(work.db, venue.id)
         inventory.refuse(await obstacles.bookings_of_venue(work.db, venue.id))
