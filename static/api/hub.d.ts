@@ -1438,6 +1438,24 @@ export interface ReleaseItem {
   item_id: number;
 }
 
+/** One uploaded image of a room, by the last part of its address. */
+export interface RemoveRoomImage {
+  room_id: number;
+  name: string;
+}
+
+/** One uploaded image of a room type, by the last part of its address. */
+export interface RemoveRoomTypeImage {
+  room_type_id: number;
+  name: string;
+}
+
+/** One uploaded image of a venue, by the last part of its address. */
+export interface RemoveVenueImage {
+  venue_id: number;
+  name: string;
+}
+
 /** A fresh access token, before or just after the old one ran out. */
 export interface RenewToken {
   token: string;
@@ -2089,6 +2107,8 @@ export interface Commands {
   "me.logins": { ask: ListLogins; answer: LoginPage };
   /** Read your own account, with your roles and what they allow. */
   "me.read": { ask: Record<string, unknown>; answer: User };
+  /** Show no picture of yourself any more. */
+  "me.remove_picture": { ask: Record<string, unknown>; answer: null };
   /** Bring a fresh access token, so that the connection outlives the old one. */
   "me.renew": { ask: RenewToken; answer: Renewed };
   /** Read whether logging in asks for your second factor. */
@@ -2125,6 +2145,8 @@ export interface Commands {
   "room_types.get": { ask: NameRoomType; answer: RoomType };
   /** List room types of the venues you may see. */
   "room_types.list": { ask: ListRoomTypes; answer: RoomTypePage };
+  /** Remove an uploaded image of a room type, named by the last part of its address. */
+  "room_types.remove_image": { ask: RemoveRoomTypeImage; answer: null };
   /** List a room's slots (or nights) between two instants, each free, held, taken or closed, with its price. */
   "rooms.availability": { ask: AskRoomAvailability; answer: RoomAvailability };
   /** Change a room; while it waits for a repair or is not active it is not sold, and what is booked stands. */
@@ -2137,6 +2159,8 @@ export interface Commands {
   "rooms.get": { ask: NameRoom; answer: Room };
   /** List rooms of the venues you may see. */
   "rooms.list": { ask: ListRooms; answer: RoomPage };
+  /** Remove an uploaded image of a room, named by the last part of its address. */
+  "rooms.remove_image": { ask: RemoveRoomImage; answer: null };
   /** Find venues and sessions by place, dates, guests, kind and price, with how much of each is free. */
   "search.find": { ask: Search; answer: Findings };
   /** Tell whether places in a session can be had, and why not. */
@@ -2189,6 +2213,8 @@ export interface Commands {
   "venues.get": { ask: NameVenue; answer: Venue };
   /** List venues; those that are not active only to who runs them. */
   "venues.list": { ask: ListVenues; answer: VenuePage };
+  /** Remove an uploaded image of a venue, named by the last part of its address. */
+  "venues.remove_image": { ask: RemoveVenueImage; answer: null };
   /** Watch a venue no longer. */
   "venues.unwatch": { ask: NameWatched; answer: Left };
   /** Watch a venue: what it offers, and what becomes free, held or taken. */
