@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import BodyPartReader, hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, ValidationError
 
 from handlers.documents import read_query
@@ -81,7 +82,7 @@ async def _upload(request: web.Request) -> Upload:
             return await _form(request, most)
     except TimeoutError as error:
         raise Malformed("The form did not arrive in time.") from error
-    except (ValueError, RuntimeError, AssertionError, EOFError) as error:
+    except (HttpProcessingError, ValueError, RuntimeError, AssertionError, EOFError) as error:
         # What the reader of forms raises for one that is broken.
         raise Malformed("This form cannot be read.") from error
 
