@@ -7,6 +7,9 @@ from uuid import UUID
 
 from hub.core import Hub
 from hub.models.bookings import Booking
+from hub.models.roles import CreateRole
+from hub.models.staff import Invite
+from hub.services import invitations, roles
 from tests import builders
 from tests.doors import People, Person
 
@@ -37,7 +40,7 @@ class Stock:
 async def stock(hub: Hub, people: People) -> Stock:
     """Open a hotel with a pool and a hall with a room, plan a session, and hold and book some of it."""
     owner, customer = await people.vendor(), await people.customer()
-    stranger, admin = await people.customer("Sid Stranger"), await people.admin()
+    stranger, admin = await people.customer("Sid Stranger"), await people.admin(role="super_admin")
     hotel = await builders.make_venue(hub, owner.actor, name="Hotel Aurora", kind="hotel")
     pool = await builders.make_room_type(hub, owner.actor, hotel, name="Double", total_rooms=5)
     hall = await builders.make_venue(hub, owner.actor)
@@ -48,6 +51,10 @@ async def stock(hub: Hub, people: People) -> Stock:
         hub, owner.actor, hall, starts_at=builders.tomorrow(0, days=9), ends_at=builders.tomorrow(0, days=10)
     )
     addon = await builders.make_addon(hub, owner.actor, hall)
+    clerk = await builders.make_staff(hub, hall)
+    role = await roles.create(hub, admin.actor, CreateRole(name="Night desk"))
+    ask = Invite(venue_id=hall.id, email="invited@example.org")
+    invitation = await invitations.invite(hub, owner.actor, ask)
     day = builders.day_after(20)
     hold = await builders.make_hold(hub, customer.actor, builders.stay(pool, day, 2), builders.place(session))
     booking = await builders.make_booking(hub, customer.actor, builders.slot(room, builders.tomorrow(days=3), 2))
@@ -68,6 +75,11 @@ async def stock(hub: Hub, people: People) -> Stock:
             "booking_id": booking.id,
             "item_id": hold.items[0].id,
             "login_id": UUID(customer.actor.login_id),
+            "user_id": clerk.user_id,
+            "role_id": role.id,
+            "invitation_id": invitation.id,
+            "provider": "google",
+            "name": "0" * 32 + ".jpg",
         },
         hold,
         booking,
