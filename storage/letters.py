@@ -1,4 +1,4 @@
-"""Mail and SMS that nobody sends, kept to be read at the outbox page; and who had the hub write to whom."""
+"""Mail and SMS that nobody sends, kept to be read at the outbox page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from storage.query import Db, many, maybe, one, run
+from storage.query import Db, many, maybe, run
 
 Channel = Literal["mail", "sms"]
 
@@ -22,13 +22,6 @@ class Kept(BaseModel):
     text: str
     html: str | None
     made_at: datetime
-
-
-class Invited(BaseModel):
-    """How many invitations a sender has sent and a recipient was sent in the last day."""
-
-    by_sender: int
-    to_recipient: int
 
 
 async def keep(
@@ -88,37 +81,3 @@ async def forget_old(db: Db, days: int, at_once: int) -> int:
         days,
         at_once,
     )
-
-
-async def count_invited(db: Db, sender_id: int, recipient: str) -> Invited:
-    """Count the invitations of the last day; whoever else counts for this sender or recipient waits for the commit."""
-    await run(
-        db,
-        """
-        SELECT pg_advisory_xact_lock(key)
-        FROM (SELECT hashtextextended(name, 0) AS key FROM unnest($1::text[]) AS name ORDER BY key OFFSET 0) AS keys
-        """,
-        [f"invited by {sender_id}", f"invited {recipient}"],
-    )
-    return await one(
-        db,
-        Invited,
-        """
-        SELECT (SELECT count(*) FROM invited
-                WHERE sender_id = $1 AND at > clock_timestamp() - interval '24 hours') AS by_sender,
-               (SELECT count(*) FROM invited
-                WHERE recipient = $2 AND at > clock_timestamp() - interval '24 hours') AS to_recipient
-        """,
-        sender_id,
-        recipient,
-    )
-
-
-async def note_invited(db: Db, sender_id: int, recipient: str) -> None:
-    """Note that an invitation is sent."""
-    await run(db, "INSERT INTO invited (sender_id, recipient) VALUES ($1, $2)", sender_id, recipient)
-
-
-async def forget_invited(db: Db) -> int:
-    """Forget invitations that no longer count; answers how many."""
-    return await run(db, "DELETE FROM invited WHERE at < clock_timestamp() - interval '2 days'")

@@ -46,7 +46,6 @@ async def forget(hub: Hub) -> int:
         await logins.forget_ended(db, LOGINS_KEPT_DAYS, AT_ONCE)
         await jobs.forget_ended(db, DONE_JOBS_KEPT_DAYS, FAILED_JOBS_KEPT_DAYS, AT_ONCE)
         await letters.forget_old(db, LETTERS_KEPT_DAYS, AT_ONCE)
-        await letters.forget_invited(db)
         for span in await replay.outdated(db, hub.settings.event_retention_hours):
             while forgotten := await replay.forget(db, span.room, span.last, AT_ONCE):
                 gone += forgotten

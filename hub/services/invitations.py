@@ -54,6 +54,7 @@ async def invite(hub: Hub, actor: Actor, ask: Invite) -> Invitation:
         sent = await store.sent(work.db, venue.id, ask.email)
         if sent.to_address >= TO_ONE_ADDRESS or sent.by_venue >= BY_ONE_VENUE:
             raise TooManyRequests("Too many invitations in one day; invite again tomorrow.", retry_after=86_400)
+        await mail.refuse_flood(hub, work, inviter_id, ask.email)
         await store.withdraw_to(work.db, venue.id, ask.email)
         made = await store.insert(work.db, venue.id, ask.email, ask.role, _hash(secret), inviter_id, DAYS)
         inviter = await users.find(work.db, inviter_id)

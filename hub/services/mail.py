@@ -4,9 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hub.services import letters
+from hub.core import Hub
+from hub.errors import TooManyRequests
+from hub.services import attempts, letters
+from hub.services.attempts import Limit
 from hub.services.letters import Fact
 from hub.work import Work
+
+_DAY = 86_400
+# What people have the hub write to others: whoever asks, and to whomever it goes.
+_TO_ONE_ADDRESS = Limit("letter_to", ((5, _DAY),))
+_BY_ONE_SENDER = Limit("letter_by", ((50, _DAY),))
+
+
+async def refuse_flood(hub: Hub, work: Work, sender_id: int, to: str) -> None:
+    """Refuse one letter too many that somebody has the hub write to somebody else: an invitation, a greeting."""
+    wait = max(
+        await attempts.take(hub, work.db, _TO_ONE_ADDRESS, to.lower()),
+        await attempts.take(hub, work.db, _BY_ONE_SENDER, sender_id),
+    )
+    if wait > 0:
+        raise TooManyRequests("Too many letters to others in one day; send this one later.", retry_after=wait)
 
 
 async def send(

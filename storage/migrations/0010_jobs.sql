@@ -38,15 +38,6 @@ CREATE TABLE letters (
 );
 CREATE INDEX letters_made ON letters (made_at);
 
--- Who had the hub write to whom, so that nobody can bury a stranger in mail.
-CREATE TABLE invited (
-    sender_id bigint NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-    recipient text NOT NULL,
-    at        timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-CREATE INDEX invited_by ON invited (sender_id, at);
-CREATE INDEX invited_whom ON invited (recipient, at);
-
 -- Has guests told of facts about their bookings, as they chose: by mail unless they said no, by SMS where they said yes.
 -- Nobody is told of what was never firm: a hold that comes and goes is no news.
 CREATE FUNCTION enqueue_booking_letters(ids bigint[], facts text[]) RETURNS bigint LANGUAGE plpgsql AS $$
