@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from redis.asyncio import Redis
@@ -29,6 +28,7 @@ from handlers.over_http import HUB, add_routes
 from handlers.pages import IMPORT_MAP_HASH, LIVE, REDIS, add_pages
 from handlers.patience import PatientRunner
 from handlers.site import add_site
+from hub import logs
 from hub.core import Hub
 from hub.jobs import import_bookings as importing
 from hub.jobs import lively, runner
@@ -224,8 +224,8 @@ async def verify_audit(settings: Settings) -> None:
     if found.broken is not None:
         row = f", entry {found.broken.row}" if found.broken.row else ""
         raise audit.AuditBroken(f"The audit is broken at seal {found.broken.seal}{row}: {found.broken.reason}.")
-    print(f"{found.entries} entries under {found.held_to} seals are as they were written; {found.unsealed} wait for one.")
-    print(f"The newest seal is {found.head or 'none'}.")
+    print(f"{found.entries} entries under {found.held_to} seals are as they were written.")
+    print(f"{found.unsealed} wait to be sealed; the newest seal is {found.head or 'none'}.")
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
@@ -255,22 +255,5 @@ def _listen(settings: Settings) -> socket.socket:
 
 def configure_logs(settings: Settings) -> None:
     """Write one JSON line for each thing worth knowing; in development only what went wrong."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso"),
-        structlog.processors.format_exc_info,
-    ]
-    level = logging.INFO if settings.production else logging.WARNING
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(processor=structlog.processors.JSONRenderer(), foreign_pre_chain=shared)
-    )
+    logs.configure(logging.INFO if settings.production else logging.WARNING, sys.stderr)
     logging.getLogger("aiohttp.server").addFilter(_is_ours)
-    logging.basicConfig(handlers=[handler], level=level, force=True)

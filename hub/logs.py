@@ -1,0 +1,88 @@
+"""Logs: one JSON line for each thing worth knowing, in which no secret and nothing about a person survives."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+import structlog
+from structlog.stdlib import ProcessorFormatter
+
+REDACTED = "[redacted]"
+
+# Names of fields whose values are nobody's business, wherever they stand.
+_HIDDEN = re.compile(
+    r"passw|secret|token|authori[sz]ation|cookie|otp|recovery_code|api_?key|signature|credential|"
+    r"e?mail|phone|^to$|recipient|full_name|first_name|last_name|actor_name|birth|gender|guest|notes|^bio$|device",
+    re.IGNORECASE,
+)
+# One-time codes; a refusal's code is a word.
+_CODE = re.compile(r"\d{4,10}")
+
+# What gives itself away inside a text: tokens, passwords in addresses, fields of forms, what PostgreSQL and pydantic
+# quote of what they were given, addresses and numbers of people.
+_TEXTS = tuple(
+    (re.compile(pattern, flags), instead)
+    for pattern, flags, instead in (
+        (r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*", 0, "[token]"),
+        (r"\b[0-9a-f]{32}\.[\w-]{43}\b", 0, "[token]"),
+        (r"\b(Bearer|Basic)\s+[\w.~+/=-]+", re.IGNORECASE, r"\1 [token]"),
+        (r"(\w://[^\s:/@]*):[^\s/@]+@", 0, r"\1:[redacted]@"),
+        (r"\b([\w-]*(?:passw\w*|secret|token)[\"']?\s*[=:]\s*)[\"']?[^\s,;&\"'}\])]+", re.IGNORECASE, r"\1[redacted]"),
+        (r"\b((?:code|state|nonce)=)[^\s,;&\"']+", re.IGNORECASE, r"\1[redacted]"),
+        (r"(DETAIL|CONTEXT|HINT):.*", 0, r"\1: [redacted]"),
+        (r"(input_value=).*?(, input_type=)", re.DOTALL, r"\1[redacted]\2"),
+        (r"[^\s@<>\"'(),;:=]+@[^\s@<>\"'(),;:]+\.[^\s@<>\"'(),;:]+", 0, "[e-mail]"),
+        (r"\+\d[\d ()-]{6,}\d", 0, "[phone]"),
+    )
+)
+
+
+def redacted(value: Any, name: str = "") -> Any:
+    """Hide what must not stand in a log, by the name of a field or by what a text looks like."""
+    if _HIDDEN.search(name) and value not in (None, "", True, False):
+        return REDACTED
+    if name == "code" and _CODE.fullmatch(str(value)):
+        return REDACTED
+    if isinstance(value, Mapping):
+        return {str(key): redacted(one, str(key)) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [redacted(one, name) for one in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = str(value)
+    for pattern, instead in _TEXTS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def redact(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Be the last to see a line before it is written."""
+    return {name: redacted(value, name) for name, value in event.items()}
+
+
+def configure(level: int, stream: TextIO, *, remember: bool = True) -> None:
+    """Write all that is at least so important to a stream, ours and that of others."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso"),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=remember,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        ProcessorFormatter(
+            # JSON in ASCII escapes every control character, so that no text can end a line or begin another.
+            processors=[ProcessorFormatter.remove_processors_meta, redact, structlog.processors.JSONRenderer()],
+            foreign_pre_chain=shared,
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level, force=True)
