@@ -141,7 +141,7 @@ async def test_what_the_database_and_pydantic_quote_is_hidden(log: Captured, hub
     async with hub.pool.acquire() as db:
         for _ in range(2):
             try:
-                await db.execute("INSERT INTO users (email, full_name) VALUES ($1, $1)", WORD)
+                await db.execute("INSERT INTO users (email, full_name) VALUES ($1, $2)", WORD, WORD)
             except asyncpg.PostgresError:
                 logging.getLogger("hub.jobs").exception("it failed")
     try:
