@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 from hub.core import Actor
 from hub.models.bookings import Booking, NameBooking, RescheduleBooking
+from hub.models.roles import CreateRole
 from hub.models.venues import ChangeVenue
-from hub.services import bookings, codes, holds, venues
+from hub.services import bookings, codes, holds, roles, venues
 from hub.services.access import signed_in
 from hub.services.verifications import locked
 from tests import builders
@@ -379,6 +380,18 @@ async def people_show_that_an_address_is_theirs_and_change_it(world: World, do: 
 async def a_facilitator_signs_up_with_a_studio(world: World, do: Do, sweep: Sweep) -> None:
     details = {"email": "flow@example.org", "password": PASSWORD, "full_name": "Flor Flow", "role": "facilitator"}
     await do("auth.register", Actor(), **details, studio={"name": "Flow", "timezone": "Europe/Lisbon"})
+
+
+@act
+async def an_admin_changes_people_and_what_they_may_do(world: World, do: Do, sweep: Sweep) -> None:
+    await world.book(*everything(world))
+    boss, user_id = await builders.make_actor(world.hub, "super_admin"), signed_in(world.customer)
+    code = f"night_desk_{user_id}"
+    role = await roles.create(world.hub, boss, CreateRole(name="Night desk", code=code, permissions=["booking:read"]))
+    await do("users.change", boss, user_id=user_id, full_name="Ana Maria Reis", is_student=True)
+    await do("users.set_roles", boss, user_id=user_id, roles=["customer", code])
+    await do("roles.permit", boss, role_id=role.id, permissions=["booking:read", "room:write"])
+    await do("users.set_roles", boss, user_id=user_id, roles=["vendor"])
 
 
 @act
