@@ -66,6 +66,10 @@ class BookingNoShow(BookingFact, name="booking.no_show", audience=AUDIENCE):
     """The guests did not come."""
 
 
+class BookingChanged(BookingFact, name="booking.changed", audience=AUDIENCE):
+    """What a booking says of its guest has changed; what it takes has not."""
+
+
 class Withdrawn(Thing):
     """Which booking, and the venue it left."""
 

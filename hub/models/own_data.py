@@ -25,8 +25,18 @@ class Leads(Thing):
     """A session that a person leads or has led."""
 
     session_id: int
+    venue_id: int
     title: str
     starts_at: datetime
+    is_ahead: bool
+
+
+class Device(Thing):
+    """A kind of device that a person was seen on."""
+
+    kind: str
+    first_seen_at: datetime
+    last_seen_at: datetime
 
 
 class OwnFile(Thing):
@@ -44,6 +54,7 @@ class Export(Thing):
     made_at: datetime
     user: User
     logins: list[Login]
+    devices: list[Device]
     identities: list[Identity]
     bookings: list[Booking]
     booking_changes: list[BookingChange]
