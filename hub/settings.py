@@ -96,13 +96,13 @@ class Settings:
             raise SettingsRefused(
                 "HUB_BUCKET_URL, HUB_BUCKET_ACCESS_KEY and HUB_BUCKET_SECRET_KEY go together: set all or none."
             )
+        typed = self.secret.lower()
+        if self.env != "test" and (len(set(typed)) < SECRET_VARIETY or any(known in typed for known in KNOWN_SECRETS)):
+            raise SettingsRefused("HUB_SECRET is a known default or was typed; leave it out, or draw a random one.")
         if self.production:
             self._refuse_what_production_must_not_have()
 
     def _refuse_what_production_must_not_have(self) -> None:
-        typed = self.secret.lower()
-        if len(set(typed)) < SECRET_VARIETY or any(known in typed for known in KNOWN_SECRETS):
-            raise SettingsRefused("HUB_SECRET is a known default; draw a random one for production.")
         if self.database_url is None:
             raise SettingsRefused("DATABASE_URL must name a PostgreSQL server: production has no embedded one.")
         if self.redis_url is None:

@@ -20,6 +20,8 @@ _LOCAL_PART = re.compile(r'[^\s"(),:;<>@\[\\\].]+(\.[^\s"(),:;<>@\[\\\].]+)*')
 _DOMAIN_LABEL = re.compile(r"(?!-)[^\x00-,./:-@\[-`{-\x7f]{1,63}(?<!-)")
 # Marks and letters that draw nothing: two addresses that look alike must not be two accounts.
 _DRAWN_AS_NOTHING = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+# Alphabets with letters that look the same; whole words of one of them are what people write.
+_LOOK_ALIKE = ("ARMENIAN", "CHEROKEE", "COPTIC", "CYRILLIC", "GREEK", "LATIN")
 _NOTHING_VISIBLE = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs")
 _PHONE = re.compile(r"\+?[0-9]{6,15}")
 
@@ -40,10 +42,17 @@ def normal_email(given: str) -> str:
         or not _LOCAL_PART.fullmatch(local)
         or _DRAWN_AS_NOTHING.search(email)
         or len(labels) < 2
+        or any(len(_scripts(part)) > 1 for part in re.split(r"[.@]", email))
         or not all(_DOMAIN_LABEL.fullmatch(label) for label in labels)
     ):
         raise ValueError("must be an e-mail address like name@example.org")
     return email
+
+
+def _scripts(text: str) -> set[str]:
+    """Tell by which of the alphabets that look alike a word is written."""
+    names = (unicodedata.name(character, "").partition(" ")[0] for character in text)
+    return {name for name in names if name in _LOOK_ALIKE}
 
 
 def _normal_phone(given: str) -> str:

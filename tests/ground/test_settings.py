@@ -52,6 +52,7 @@ def test_production_listens_for_its_proxy_and_has_no_samples(tmp_path):
     assert settings.allowed_origins == ("http://localhost:8000",)
 
 
+@pytest.mark.abuse("C15")
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -68,6 +69,27 @@ def test_production_listens_for_its_proxy_and_has_no_samples(tmp_path):
 )
 def test_production_refuses_what_is_only_for_trying_out(tmp_path, change, named):
     assert named in refusal(tmp_path, **PRODUCTION | change)
+
+
+@pytest.mark.abuse("C15")
+@pytest.mark.parametrize("env", ["production", "development"])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "secret",
+        "secret" * 8,
+        "x" * 64,
+        DRAWN[:31],
+        "default-" + DRAWN,
+        "my-password-is-" + DRAWN,
+        "0123" * 12,
+        "changeme" * 5,
+    ],
+)
+def test_a_secret_that_anybody_could_type_starts_no_hub(tmp_path, env, secret):
+    sentence = refusal(tmp_path, **PRODUCTION | {"HUB_ENV": env, "HUB_SECRET": secret})
+    assert "HUB_SECRET" in sentence
+    assert secret not in sentence
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,7 @@ async def test_nobody_to_refresh_is_told_so(http: Http) -> None:
         assert (await send(http, "refresh", {}, cookie)).status == 401
 
 
+@pytest.mark.abuse("C17")
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

@@ -17,7 +17,7 @@ from hub.settings import Settings
 
 NOW = datetime(2030, 5, 17, 12, 0, 0, 250_000, tzinfo=UTC)
 LOGIN = uuid.UUID("0190b5a2-7c5e-7000-8000-000000000001")
-SETTINGS = Settings(data=Path("unused"), secret="one-secret-" + "x" * 32)
+SETTINGS = Settings(data=Path("unused"), secret="one-secret-" + "x" * 32, env="test")
 
 
 def issue(settings: Settings = SETTINGS, now: datetime = NOW, **how: Any) -> str:
@@ -100,6 +100,7 @@ def test_a_token_longer_than_any_of_the_hubs_is_not_even_read() -> None:
     refused(signed(claims(roles=["x" * 5000])))
 
 
+@pytest.mark.abuse("C1")
 @pytest.mark.parametrize("algorithm", ["none", "None", "nOnE", "NONE", "", None, "HS384", "RS256"])
 def test_an_unsigned_token_or_one_of_another_algorithm_is_refused(algorithm: str | None) -> None:
     body = f"{part({'alg': algorithm, 'typ': 'JWT'})}.{part(claims())}"
@@ -108,11 +109,13 @@ def test_an_unsigned_token_or_one_of_another_algorithm_is_refused(algorithm: str
     refused(body + "." + issue().split(".")[2])
 
 
+@pytest.mark.abuse("C2")
 def test_a_token_signed_with_a_stronger_algorithm_and_the_right_key_is_refused() -> None:
     refused(signed(claims(), algorithm="HS512", key=tokens.signing_key(SETTINGS, "access") * 2))
     refused(signed_by_hand({"alg": "HS512", "typ": "JWT"}, claims(), tokens.signing_key(SETTINGS, "access")))
 
 
+@pytest.mark.abuse("C2")
 def test_a_public_key_is_no_secret() -> None:
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     public = private.public_key().public_bytes(
@@ -123,6 +126,7 @@ def test_a_public_key_is_no_secret() -> None:
     refused(jwt.encode(claims(), private, "RS256"))
 
 
+@pytest.mark.abuse("C3")
 @pytest.mark.parametrize(
     "header",
     [
@@ -144,12 +148,14 @@ def test_a_header_that_the_hub_does_not_write_is_refused_whatever_signed_it(head
     tokens.read_access(SETTINGS, NOW, signed_by_hand({"alg": "HS256", "typ": "JWT"}, claims(), key))
 
 
+@pytest.mark.abuse("C6")
 @pytest.mark.parametrize("name", ["sub", "iat", "exp", "jti", "typ", "aud", "iss", "ver", "sid", "roles"])
 def test_every_claim_is_required(name: str) -> None:
     tokens.read_access(SETTINGS, NOW, signed(claims()))
     refused(signed(claims(**{name: None})))
 
 
+@pytest.mark.abuse("C5", "C6")
 @pytest.mark.parametrize(
     "changed",
     [
@@ -191,11 +197,13 @@ def test_a_claim_of_another_shape_is_refused_whatever_signed_it(changed: dict[st
     refused(signed_by_hand({"alg": "HS256", "typ": "JWT"}, claims(**changed), key))
 
 
+@pytest.mark.abuse("C6")
 def test_a_token_of_another_hub_is_refused() -> None:
-    other = Settings(data=Path("unused"), secret="another-secret-" + "x" * 32)
+    other = Settings(data=Path("unused"), secret="another-secret-" + "x" * 32, env="test")
     refused(issue(other))
 
 
+@pytest.mark.abuse("C5")
 def test_what_the_hub_signs_for_another_purpose_is_no_access_token() -> None:
     refused(signed(claims(), key=tokens.signing_key(SETTINGS, "password reset")))
     refused(signed(claims(), key=SETTINGS.secret.encode()))

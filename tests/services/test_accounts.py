@@ -74,6 +74,7 @@ async def test_where_facilitators_do_not_sign_up_by_themselves_they_are_told_who
     await registered(hub)
 
 
+@pytest.mark.abuse("D18")
 async def test_an_address_has_one_account_however_it_is_written(hub: ListeningHub) -> None:
     await registered(hub, email="Ana.Reis@Example.ORG")
     for same in (

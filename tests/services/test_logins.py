@@ -26,6 +26,7 @@ async def test_the_address_may_come_as_email_or_as_username(hub: ListeningHub) -
         assert refusal.value.details["errors"][0]["field"] == "email"
 
 
+@pytest.mark.abuse("D2")
 async def test_wrong_password_and_unknown_address_are_refused_alike(hub: ListeningHub) -> None:
     await registered(hub)
     refusals = []
@@ -53,6 +54,7 @@ async def test_wrong_password_and_unknown_address_take_the_same_time(hub: Listen
     assert abs(known - unknown) < max(known, unknown) / 3
 
 
+@pytest.mark.abuse("C7")
 async def test_who_is_suspended_or_deleted_cannot_log_in(hub: ListeningHub) -> None:
     await registered(hub)
     await run(hub, "UPDATE users SET status = 'suspended'")
@@ -92,6 +94,7 @@ async def test_an_actor_carries_where_the_request_came_from_and_whose_repeat_it_
     assert 898 < (actor.token_expires_at - hub.clock.now()).total_seconds() <= 900
 
 
+@pytest.mark.abuse("B11")
 async def test_rights_are_those_of_now_and_not_of_when_the_token_was_made(hub: ListeningHub) -> None:
     answer = await registered(hub)
     assert not (await actor_of(hub, answer)).may("user:delete")
@@ -109,6 +112,7 @@ async def test_rights_are_those_of_now_and_not_of_when_the_token_was_made(hub: L
     assert (actor.rank, actor.roles, actor.permissions) == (0, frozenset(), frozenset())
 
 
+@pytest.mark.abuse("C7", "C11")
 @pytest.mark.parametrize(
     "change",
     [
@@ -138,6 +142,7 @@ async def test_a_token_that_names_a_login_of_somebody_else_is_refused(hub: Liste
         await accounts.actor_of(hub, mixed)
 
 
+@pytest.mark.abuse("C5")
 async def test_neither_garbage_nor_a_refresh_token_is_an_access_token(hub: ListeningHub) -> None:
     answer = await registered(hub)
     for wrong in ("", "garbage", answer.refresh_token, answer.access_token[:-2], f"Bearer {answer.access_token}"):
@@ -145,6 +150,7 @@ async def test_neither_garbage_nor_a_refresh_token_is_an_access_token(hub: Liste
             await accounts.actor_of(hub, wrong)
 
 
+@pytest.mark.abuse("C6")
 async def test_an_expired_token_is_refused_by_the_databases_clock(hub: ListeningHub) -> None:
     answer = await registered(hub)
     hub.clock._at -= 14 * 60

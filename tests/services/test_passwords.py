@@ -8,7 +8,7 @@ from hub.errors import Invalid
 from hub.services import passwords
 from hub.settings import Settings
 
-SETTINGS = Settings(data=Path("unused"), secret="only-for-tests-" + "x" * 32, password_memory_kb=64)
+SETTINGS = Settings(data=Path("unused"), secret="only-for-tests-" + "x" * 32, env="test", password_memory_kb=64)
 ANA = "ana.reis@example.org"
 
 

@@ -24,6 +24,7 @@ async def test_a_refresh_token_brings_the_next_and_keeps_the_login(hub: Listenin
     assert (page.items[0].device, page.items[0].address) == ("Phone", "203.0.113.7")
 
 
+@pytest.mark.abuse("C9")
 async def test_a_refresh_notes_where_the_login_is_now(hub: ListeningHub) -> None:
     first = await registered(hub)
     second = await logins.refresh(hub, Actor(device="Phone 2", address="203.0.113.8"), spend(first))
@@ -90,6 +91,7 @@ async def test_who_guesses_a_secret_gets_nothing_and_ends_nothing(hub: Listening
     assert await good(hub, other) == BOTH
 
 
+@pytest.mark.abuse("C7")
 @pytest.mark.parametrize(
     "change",
     [
@@ -107,6 +109,7 @@ async def test_a_refresh_token_dies_with_what_it_stands_on(hub: ListeningHub, ch
         await logins.refresh(hub, PHONE, spend(given))
 
 
+@pytest.mark.abuse("C10")
 async def test_rotation_slides_a_token_but_never_beyond_the_logins_end(hub: ListeningHub) -> None:
     given = await registered(hub)
     days = "SELECT round(extract(epoch FROM max(expires_at) - clock_timestamp()) / 86400) FROM refresh_tokens"
@@ -120,6 +123,7 @@ async def test_rotation_slides_a_token_but_never_beyond_the_logins_end(hub: List
     assert await count(hub, days) == 30
 
 
+@pytest.mark.abuse("C11")
 async def test_logging_out_ends_this_login_at_once_and_no_other(hub: ListeningHub) -> None:
     here, there = await registered(hub), await accounts.log_in(hub, PHONE, log_in())
     await logins.log_out(hub, await actor_of(hub, here))
@@ -137,6 +141,7 @@ async def test_a_page_logs_out_by_the_refresh_token_it_keeps(hub: ListeningHub) 
         await logins.log_out(hub, GUEST)
 
 
+@pytest.mark.abuse("C11")
 async def test_logging_out_everywhere_ends_every_login_but_no_one_elses(hub: ListeningHub) -> None:
     mine = [await registered(hub), await accounts.log_in(hub, PHONE, log_in())]
     other = await registered(hub, email="ben@example.org")
@@ -146,6 +151,7 @@ async def test_logging_out_everywhere_ends_every_login_but_no_one_elses(hub: Lis
     await actor_of(hub, await accounts.log_in(hub, PHONE, log_in()))
 
 
+@pytest.mark.abuse("C11")
 async def test_logging_out_while_refreshing_leaves_no_living_token(hub: ListeningHub) -> None:
     for round_ in range(10):
         given = await registered(hub, email=f"ana{round_}@example.org")
