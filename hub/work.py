@@ -71,7 +71,12 @@ class Author:
 
     def json(self) -> bytes:
         """Write the author as the audit's triggers read it."""
-        return orjson.dumps({name: said for name in self.__slots__ if (said := getattr(self, name))})
+        return orjson.dumps({name: _writable(said) for name in self.__slots__ if (said := getattr(self, name))})
+
+
+def _writable(said: int | str) -> int | str:
+    # Headers can hold what neither JSON nor PostgreSQL can.
+    return "".join(filter(str.isprintable, said)) if isinstance(said, str) else said
 
 
 NOBODY = Author()
