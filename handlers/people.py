@@ -17,6 +17,7 @@ from hub.models.people import (
 from hub.services import impersonation, people
 
 _PROFILE = ("user.changed", "guest.changed", "session.changed")
+_GONE = ("booking.cancelled", "booking.changed", "guest.changed", "session.changed", "availability.changed")
 
 
 @endpoint("users.list", "GET /users", may="user:read")
@@ -43,7 +44,7 @@ async def change(call: Call, ask: ChangePerson) -> Person:
     return await people.change(call.hub, call.actor, ask)
 
 
-@endpoint("users.delete", "DELETE /users/{user_id}", may="user:delete", status=204, tells=_PROFILE)
+@endpoint("users.delete", "DELETE /users/{user_id}", may="user:delete", status=204, tells=_GONE)
 async def delete(call: Call, ask: NamePerson) -> None:
     """Erase somebody below your own rank: their bookings stay in the books, the person goes."""
     await people.delete(call.hub, call.actor, ask)

@@ -231,6 +231,7 @@ async def wipe_traces(db: Db, user_id: int, email: str, phone: str | None) -> No
         user_id,
     )
     await run(db, "DELETE FROM letters WHERE recipient IN ($1, $2)", email, phone)
+    await run(db, "DELETE FROM jobs WHERE kind IN ('mail', 'sms') AND data ->> 'to' IN ($1, $2)", email, phone)
     await run(
         db,
         """

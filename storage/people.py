@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from hub.models.people import ListPeople, Person
 from storage.listing import page, part
-from storage.query import Db, column, maybe, run
+from storage.query import Db, maybe, run
 
 
 class Target(BaseModel):
@@ -130,11 +130,4 @@ async def reinstate(db: Db, user_id: int) -> None:
         WHERE id = $1
         """,
         user_id,
-    )
-
-
-async def venues_owned(db: Db, user_id: int) -> list[str]:
-    """List the names of the venues that a person owns."""
-    return await column(
-        db, "SELECT name FROM venues WHERE owner_id = $1 AND deleted_at IS NULL ORDER BY id LIMIT 20", user_id
     )

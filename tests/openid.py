@@ -24,6 +24,10 @@ from aiohttp import ClientError, ClientSession, web
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
+from hub.gateways.identity import Claims, Providers
+from hub.models.identities import Provider
+from hub.settings import Settings
+
 
 @dataclass
 class OpenId:
@@ -87,6 +91,21 @@ async def openid() -> AsyncIterator[OpenId]:
     finally:
         process.terminate()
         await process.wait()
+
+
+class Vouching(Providers):
+    """Providers that take any code, and vouch that whoever brings it has this address."""
+
+    def __init__(self, settings: Settings, email: str) -> None:
+        super().__init__(settings)
+        self.email = email
+
+    def __getitem__(self, name: Provider) -> Any:
+        return self
+
+    async def claims(self, *asked: Any) -> Claims:
+        """Say who has come."""
+        return Claims(sub=secrets.token_hex(8), email=self.email, email_verified=True)
 
 
 class Forger:

@@ -10,7 +10,7 @@ from hub.models.bookings import Guest
 from hub.services import impersonation, mail
 from hub.work import Work
 from storage import bookings as booking_store
-from storage import claims, jobs, sessions
+from storage import claims, sessions
 from storage import own_data as store
 
 
@@ -33,8 +33,6 @@ async def erase(work: Work, user_id: int) -> None:
     await store.wipe_traces(work.db, user_id, leaving.email, leaving.phone)
     await store.wipe_person(work.db, user_id)
     await _tell_who_knew_them(work, user_id, desks)
-    for to in filter(None, (leaving.email, leaving.phone)):
-        await jobs.forget_waiting(work.db, ["mail", "sms"], to)
     await mail.send(work, leaving.email, "account_erased", leaving.language, {"name": leaving.full_name})
     await impersonation.end_all_by(work, user_id)
     work.revoke(user_id)

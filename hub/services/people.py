@@ -18,7 +18,7 @@ from hub.models.people import (
     SuspendPerson,
 )
 from hub.models.users import User
-from hub.services import access, accounts, impersonation, mail, passwords
+from hub.services import access, accounts, erasure, impersonation, mail, passwords
 from hub.services.access import SUPER_ADMIN
 from hub.work import Work
 from storage import logins, users
@@ -145,11 +145,7 @@ async def delete(hub: Hub, actor: Actor, ask: NamePerson) -> None:
     async with hub.work(actor) as work:
         person = await _judged(work.db, actor, ask.user_id, "user:delete")
         work.expect(await _found(work.db, person.id))
-        venues = await store.venues_owned(work.db, person.id)
-        if venues:
-            raise Conflict(f"They own {', '.join(venues)}; delete these first.", venues=venues)
-        await _end_everything(work, person.id)
-        raise NotImplementedError
+        await erasure.erase(work, person.id)
 
 
 async def _judged(db: Db, actor: Actor, user_id: int, permission: str) -> Target:

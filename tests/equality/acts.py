@@ -6,14 +6,19 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from hub.core import Actor
-from hub.models.bookings import Booking, NameBooking, RescheduleBooking
+from hub.models.bookings import Booking, CancelBooking, NameBooking, RescheduleBooking
+from hub.models.files import Upload
 from hub.models.roles import CreateRole
 from hub.models.venues import ChangeVenue
-from hub.services import bookings, codes, holds, roles, venues
+from hub.services import accounts, bookings, codes, files, holds, roles, venues
 from hub.services.access import signed_in
+from hub.services.passwords import hashed
 from hub.services.verifications import locked
 from tests import builders
 from tests.doors import PASSWORD
+from tests.identities import run
+from tests.openid import Vouching
+from tests.photos import photo
 from tests.world import World
 
 
@@ -392,6 +397,65 @@ async def an_admin_changes_people_and_what_they_may_do(world: World, do: Do, swe
     await do("users.set_roles", boss, user_id=user_id, roles=["customer", code])
     await do("roles.permit", boss, role_id=role.id, permissions=["booking:read", "room:write"])
     await do("users.set_roles", boss, user_id=user_id, roles=["vendor"])
+
+
+@act
+async def pictures_go(world: World, do: Do, sweep: Sweep) -> None:
+    upload = Upload(body=photo("PNG", (16, 16)), alt="The hall")
+    await files.set_picture(world.hub, world.customer, upload)
+    names = [
+        one.images[0].url.rpartition("/")[2]
+        for one in (
+            await files.add_venue_image(world.hub, world.owner, world.hall.id, upload),
+            await files.add_room_type_image(world.hub, world.owner, world.pool.id, upload),
+            await files.add_room_image(world.hub, world.owner, world.room.id, upload),
+        )
+    ]
+    await do("me.remove_picture", world.customer)
+    await do("venues.remove_image", world.owner, venue_id=world.hall.id, name=names[0])
+    await do("room_types.remove_image", world.owner, room_type_id=world.pool.id, name=names[1])
+    await do("rooms.remove_image", world.owner, room_id=world.room.id, name=names[2])
+
+
+@act
+async def google_is_linked_and_vouches_for_the_address(world: World, do: Do, sweep: Sweep) -> None:
+    user = await accounts.me(world.hub, world.customer)
+    await run(
+        world.hub,
+        "UPDATE users SET password_hash = $2 WHERE id = $1",
+        user.id,
+        await hashed(world.hub.settings, PASSWORD),
+    )
+    world.hub.providers = Vouching(world.hub.settings, user.email)
+    asked = {
+        "code": f"code-{user.id}",
+        "code_verifier": "v" * 43,
+        "nonce": "n" * 20,
+        "redirect_uri": "http://localhost/",
+    }
+    await do("me.link", world.customer, provider="google", password=PASSWORD, **asked)
+
+
+@act
+async def somebody_erases_themselves(world: World, do: Do, sweep: Sweep) -> None:
+    await run(
+        world.hub,
+        "UPDATE users SET password_hash = $2 WHERE id = $1",
+        world.customer.user_id,
+        await hashed(world.hub.settings, PASSWORD),
+    )
+    await world.book(*everything(world), notes=NOTES, guest_details=GUEST)
+    done = await world.book(world.slot(16), notes=NOTES)
+    await bookings.cancel(world.hub, world.customer, CancelBooking(booking_id=done.id, reason=NOTES))
+    await world.hold(world.slot(14), world.stay(), notes=NOTES)
+    await do("me.erase", world.customer, password=PASSWORD)
+
+
+@act
+async def an_admin_erases_somebody(world: World, do: Do, sweep: Sweep) -> None:
+    await world.book(world.slot(10), notes=NOTES, guest_details=GUEST)
+    boss = await builders.make_actor(world.hub, "super_admin")
+    await do("users.delete", boss, user_id=world.customer.user_id)
 
 
 @act

@@ -107,7 +107,8 @@ class Watch:
             fresh = await watcher.look(self.hub)
             reached = await self.reduce(known["snapshot"], events)
             if fresh is None:
-                if reached["venue"] is not None:
+                # A person who is gone has nobody left who looks.
+                if reached.get("venue") is not None:
                     self.wrong.append(f"{after}: {watcher.who} still sees a venue that is gone")
                 self.known[watcher.room] = None
                 continue
