@@ -43,9 +43,9 @@ async def sms_gateway(settings: Settings, pool: Pool) -> AsyncIterator[SmsGatewa
     if settings.twilio_account is None or settings.twilio_token is None or settings.twilio_from is None:
         yield Outbox(pool)
         return
-    login = aiohttp.BasicAuth(settings.twilio_account, settings.twilio_token)
-    async with aiohttp.ClientSession(auth=login, timeout=aiohttp.ClientTimeout(SECONDS)) as session:
-        yield Twilio(session, settings.twilio_account, settings.twilio_from)
+    login = {"Authorization": aiohttp.encode_basic_auth(settings.twilio_account, settings.twilio_token)}
+    async with aiohttp.ClientSession(headers=login, timeout=aiohttp.ClientTimeout(SECONDS)) as session:
+        yield Twilio(session, settings.twilio_account, settings.twilio_from, TWILIO)
 
 
 class Outbox:
@@ -63,7 +63,7 @@ class Outbox:
 class Twilio:
     """Hands SMS to Twilio's REST interface."""
 
-    def __init__(self, session: aiohttp.ClientSession, account: str, sender: str, url: str = TWILIO) -> None:
+    def __init__(self, session: aiohttp.ClientSession, account: str, sender: str, url: str) -> None:
         self._session = session
         self._address = f"{url}/2010-04-01/Accounts/{account}/Messages.json"
         self._sender = sender
