@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format
+.PHONY: help run test check format advisories
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ check: .venv/installed-for-tests static/node_modules/.for-tests ## Judge the cod
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports --no-logo
+
+advisories: .venv/installed ## Ask the public lists of known faults about every package, where they can be reached.
+	@$(PYTHON) -m pip install --quiet pip-audit 2> /dev/null || true
+	@$(PYTHON) -m tests.advisories
 
 format: .venv/installed-for-tests ## Lay the code out.
 	$(PYTHON) -m ruff check --fix
