@@ -723,6 +723,13 @@ export interface DeskVenue {
   currency: string;
 }
 
+/** A kind of device that a person was seen on. */
+export interface Device {
+  kind: string;
+  first_seen_at: string;
+  last_seen_at: string;
+}
+
 /** The password and a code, to log in without a second factor again or for new recovery codes. */
 export interface EndSecondFactor {
   password: string;
@@ -749,6 +756,13 @@ export interface Envelope {
   data: Record<string, unknown>;
 }
 
+/** The password, so that nobody but oneself can do it. */
+export interface Erase {
+  /** Required if the account has one; else log in right before. */
+  password?: string | null;
+  totp_code?: string | null;
+}
+
 /** One booking on today's roster; only the desk sees it. */
 export interface Expected {
   booking_id: number;
@@ -757,6 +771,20 @@ export interface Expected {
   /** Places, rooms or guests, as the line counts them. */
   quantity: number;
   status: "held" | "pending" | "confirmed" | "completed" | "cancelled" | "expired" | "no_show";
+}
+
+/** All that the hub knows of a person. */
+export interface Export {
+  made_at: string;
+  user: User;
+  logins: Login[];
+  devices: Device[];
+  identities: Identity[];
+  bookings: Booking[];
+  booking_changes: BookingChange[];
+  works_at: WorksAt[];
+  leads: Leads[];
+  files: OwnFile[];
 }
 
 /** The key figures as of now; holds that were given back or ran out count nowhere. */
@@ -912,6 +940,15 @@ export interface Invited {
   email: string;
   invited_by: string;
   expires_at: string;
+}
+
+/** A session that a person leads or has led. */
+export interface Leads {
+  session_id: number;
+  venue_id: number;
+  title: string;
+  starts_at: string;
+  is_ahead: boolean;
 }
 
 /** The room that is watched no longer. */
@@ -1273,6 +1310,14 @@ export interface NightState {
 
 /** There is nothing to say. */
 export interface Nothing {
+}
+
+/** A picture of the person, or one that counts against their quota. */
+export interface OwnFile {
+  url: string;
+  kind: string;
+  bytes: number;
+  made_at: string;
 }
 
 /** The studio in which a facilitator leads their sessions, a venue of their own. */
@@ -1955,12 +2000,21 @@ export interface Withdrawn {
   venue_id: number;
 }
 
+/** A venue that a person owns or works at. */
+export interface WorksAt {
+  venue_id: number;
+  name: string;
+  role: string;
+}
+
 /** What is told: the one argument of each Socket.IO event. */
 export interface Facts {
   /** Something at this venue is now free, held, taken or closed; the database writes the data. */
   "availability.changed": Told<"availability.changed", Changes>;
   /** A booking was cancelled, or a hold released; what it had taken is free. */
   "booking.cancelled": Told<"booking.cancelled", Booking>;
+  /** What a booking says of its guest has changed; what it takes has not. */
+  "booking.changed": Told<"booking.changed", Booking>;
   /** The guests came and went. */
   "booking.completed": Told<"booking.completed", Booking>;
   /** A booking is firm. */

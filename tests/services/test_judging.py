@@ -87,6 +87,7 @@ def room(**changes: Any) -> Room:
         "room_type_id": 1,
         "number": "1",
         "floor": None,
+        "images": [],
         "status": "available",
         "is_active": True,
     }
