@@ -72,6 +72,13 @@ def parser() -> argparse.ArgumentParser:
         "run what time triggers: expiry, publishing, mail",
         "Any number may run; each task is done once. A hub in development does this work itself.",
     )
+    again = command(
+        "retry",
+        _retry,
+        "try again the mail and other jobs that were given up",
+        "A job that fails is tried for hours before it is given up; /health/ready and /metrics count those.",
+    )
+    again.add_argument("kind", metavar="KIND", help="mail, sms or another kind, as the count names it")
     command("migrate", _app("migrate"), "bring the database to the newest schema", "Safe to run twice, and at once.")
     seed = command(
         "seed",
@@ -182,6 +189,10 @@ async def _admin(options: argparse.Namespace) -> None:
     typed = await asyncio.to_thread(getpass.getpass, "Password: ") if asking else sys.stdin.readline()
     password = typed.rstrip("\r\n") or None
     await _call("hub.app", "admin", _settings(options), options.email, options.name, password, another=options.another)
+
+
+async def _retry(options: argparse.Namespace) -> None:
+    await _call("hub.app", "retry", _settings(options), options.kind)
 
 
 async def _describe(options: argparse.Namespace) -> None:

@@ -31,7 +31,7 @@ from handlers.site import add_site
 from hub import logs
 from hub.core import Hub
 from hub.jobs import import_bookings as importing
-from hub.jobs import lively, runner
+from hub.jobs import lively, queue, runner
 from hub.jobs.progress import Bar
 from hub.live.listener import redis_options
 from hub.live.server import Live
@@ -214,6 +214,13 @@ async def import_bookings(settings: Settings, kind: str, file: Path, options: ar
     for line, cause in report.dirty:
         print(f"{file}, line {line}: {cause}", file=sys.stderr)
     print(report.sentence)
+
+
+async def retry(settings: Settings, kind: str) -> None:
+    """Have the jobs of a kind that were given up tried again by whatever worker runs."""
+    configure_logs(settings)
+    async with servers(settings) as reached, open_hub(reached) as running:
+        print(f"{await queue.retry(running.hub, kind)} jobs of the kind {kind} are tried again.")
 
 
 async def verify_audit(settings: Settings) -> None:

@@ -68,6 +68,12 @@ async def work_off(hub: Hub) -> int:
     return worked
 
 
+async def retry(hub: Hub, kind: str) -> int:
+    """Have all jobs of a kind that were given up tried again; answers how many."""
+    async with hub.reading() as db:
+        return await jobs.retry_failed(db, kind)
+
+
 async def _keep_working(hub: Hub, kind: str, lane: Lane) -> None:
     while True:
         try:

@@ -20,7 +20,7 @@ from hub.settings import SettingsRefused
 from tests.servers import url_of
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("serve", "worker", "migrate", "seed", "admin", "describe", "import", "bench", "torture")
+COMMANDS = ("serve", "worker", "retry", "migrate", "seed", "admin", "describe", "import", "bench", "torture")
 # Stands in for the application, so that each way to end is there on demand.
 PLAYED = """
 import asyncio, os, sys, types
@@ -36,8 +36,10 @@ async def work(settings): raise ZeroDivisionError("a fault of the hub")
 async def migrate(settings): raise OSError(28, "No space left on device", "var/postgres")
 async def seed(settings, live, minutes): print(live, settings.port)
 async def admin(settings, email, name, password, another): print(email, name, password, another)
+async def retry(settings, kind): print(kind)
 async def import_bookings(settings, kind, file, options): print(kind, file.name, options.pool_size)
-app.__dict__.update(serve=serve, work=work, migrate=migrate, seed=seed, admin=admin, import_bookings=import_bookings)
+app.__dict__.update(serve=serve, work=work, migrate=migrate, seed=seed, admin=admin, retry=retry)
+app.import_bookings = import_bookings
 sys.modules["hub.app"] = app
 from hub.__main__ import main
 sys.exit(main(sys.argv[1:]))
@@ -63,6 +65,11 @@ def run(tmp_path: Path, *command: str, **changes: str) -> subprocess.CompletedPr
 
 def played(tmp_path: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
     return run(tmp_path, "-c", PLAYED, *arguments, **changes)
+
+
+def test_a_kind_of_jobs_is_tried_again(tmp_path):
+    assert played(tmp_path, "retry", "mail").stdout == "mail\n"
+    assert played(tmp_path, "retry").returncode == 2
 
 
 def test_a_super_admin_is_made_with_a_password_that_no_list_of_processes_shows(tmp_path):

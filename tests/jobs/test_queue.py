@@ -142,8 +142,8 @@ async def test_what_is_refused_for_good_is_given_up_at_once_and_can_be_tried_aga
     assert await queue.work(hub, "count", lane(refuse))
     assert await rows(hub, "error, failed_at IS NOT NULL") == [("Undeliverable: no such mailbox", True)]
     assert await counted(hub) == []
-    async with hub.reading() as db:
-        assert await jobs.retry_failed(db, "count") == 1
+    assert await queue.retry(hub, "sms") == 0
+    assert await queue.retry(hub, "count") == 1
     assert await counted(hub) == [1]
 
 
