@@ -88,6 +88,7 @@ def _page(
     data: dict[str, Any] | None = None,
     **shown: Any,
 ) -> web.Response:
+    shown = {"done": "", "sentence": ""} | shown
     shown |= {"path": request.path, "title": title, "heading": heading or title, "waiting": waiting, "tabs": tabs}
     return draw(template, script, data, api=f"The same is at {api}.", **shown)
 
@@ -102,12 +103,19 @@ async def _security(request: web.Request) -> web.Response:
     waiting = "Your devices and ways to log in appear here once you are logged in."
     title, api = "Log-in and security", "/api/v1/me/logins"
     providers = identities.socials(request.app[HUB]).items
-    data = {
-        "providers": [one.model_dump() for one in providers],
-        "linked": next((one.title for one in providers if one.provider == request.query.get("linked")), None),
-        "refused": sentence(request.query.get("refused", "")),
-    }
-    return _page(request, "security", title, waiting, api, heading="Account", tabs=_ACCOUNT, data=data)
+    linked = next((one.title for one in providers if one.provider == request.query.get("linked")), None)
+    return _page(
+        request,
+        "security",
+        title,
+        waiting,
+        api,
+        heading="Account",
+        tabs=_ACCOUNT,
+        data={"providers": [one.model_dump() for one in providers]},
+        done=f"{linked} opens your account now." if linked else "",
+        sentence=sentence(request.query.get("refused", "")),
+    )
 
 
 async def _staff(request: web.Request) -> web.Response:

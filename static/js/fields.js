@@ -93,7 +93,7 @@ export function Form({ name, submit, send, done, children, more, main = true, la
       forgetTyped(name);
       setTold(sentence ?? done ?? "");
     });
-    if (sent) for (const field of form.current?.querySelectorAll("[type=password], [data-forget]") ?? []) field.value = "";
+    if (sent) for (const field of form.current?.querySelectorAll("[type=password], [data-forget]") ?? []) (field.type === "checkbox" ? (field.checked = false) : (field.value = ""));
   };
   return html`<form ref=${form} class="fields" aria-label=${label} onSubmit=${onSubmit} novalidate>
     ${children(refusal)}

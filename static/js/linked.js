@@ -17,8 +17,6 @@ export function Linked({ Proof }) {
   const free = data.providers.filter(({ provider }) => !found?.items.some((one) => one.provider === provider));
   const titleOf = (name) => data.providers.find(({ provider }) => provider === name)?.title ?? name;
   return html`<${Waiting} of=${identities} />
-    ${data.linked && html`<p class="done" role="status">${data.linked} opens your account now.</p>`}
-    ${data.refused && html`<div class="refusal" role="alert"><p>${data.refused}</p></div>`}
     ${found && html`<ul class="lines">${found.items.map((one) => html`<li key=${one.provider}>
         <div><b>${titleOf(one.provider)}</b><p class="small quiet">${one.email ? `${one.email} · ` : ""}linked ${ago(one.linked_at, now.value)}</p></div>
         <button type="button" class="button" disabled=${busy} aria-label=${`Unlink ${titleOf(one.provider)}`} onClick=${() => unlink(one.provider)}>Unlink</button></li>`)}</ul>

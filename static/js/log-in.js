@@ -39,7 +39,7 @@ export function LogInDialog() {
   };
 
   return html`<dialog ref=${dialog} aria-labelledby="log-in-title" onClose=${() => logInAsked.value?.(false)}>
-    <form onSubmit=${submit} novalidate>
+    ${done && html`<form onSubmit=${submit} novalidate>
       <h2 id="log-in-title">${isNew ? "Register to go on" : "Log in to go on"}</h2>
       ${isNew && html`<${Field} label="Your name" name="full_name" autocomplete="name" refusal=${refusal} required />`}
       <${Field} label="E-mail" name="email" type="email" autocomplete="email" refusal=${refusal} required />
@@ -51,6 +51,6 @@ export function LogInDialog() {
         <button type="button" class="button bare" onClick=${() => setNew(!isNew)}>${isNew ? "I have an account" : "I am new here"}</button>
         <button type="button" class="button" onClick=${() => dialog.current.close()}>Not now</button>
       </div>
-    </form>
+    </form>`}
   </dialog>`;
 }

@@ -1,7 +1,7 @@
 /** What the hub keeps of somebody: taken along as a file, or erased for good. */
 
 import { useEffect } from "preact/hooks";
-import { ask, erase } from "./account.js";
+import { Refusal, ask, erase } from "./account.js";
 import { Checkbox, Code, Field, Form, Sentence, useAct } from "./fields.js";
 import { html } from "./page.js";
 import { asked } from "./personal.js";
@@ -20,6 +20,7 @@ export function MyData() {
 function Erasing() {
   useEffect(() => void factor.load(), []);
   const send = async ({ elements }) => {
+    if (!elements.is_sure.checked) throw new Refusal({ detail: "Tick the box: this cannot be undone." });
     await erase({ password: elements.password.value || undefined, totp_code: elements.totp_code?.value || undefined });
     location.assign("/");
   };
