@@ -23,8 +23,8 @@ check: .venv/installed-for-tests static/node_modules/.for-tests ## Judge the cod
 	.venv/bin/lint-imports --no-logo
 
 advisories: .venv/installed ## Ask the public lists of known faults about every package, where they can be reached.
-	@$(PYTHON) -m pip install --quiet pip-audit 2> /dev/null || true
-	@$(PYTHON) -m tests.advisories
+	@$(PYTHON) -m venv var/pip-audit && var/pip-audit/bin/pip install --quiet pip-audit 2> /dev/null || true
+	@$(PYTHON) -m tests.advisories var/pip-audit/bin/python
 
 format: .venv/installed-for-tests ## Lay the code out.
 	$(PYTHON) -m ruff check --fix
