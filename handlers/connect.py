@@ -30,6 +30,7 @@ from hub.models.base import Ask
 from hub.models.live import HubTime, Left, NameWatched, Nothing, Renewed, RenewToken, Since, WatchVenue
 from hub.services import access, accounts
 from hub.services.attempts import network
+from hub.services.totp import SecondFactorRequired
 
 MOST_ROOMS = 50
 # Seconds a client whose token ran out may take to bring a fresh one; until then it hears nothing private.
@@ -166,7 +167,7 @@ class SocketDoors:
             return
         try:
             actor = await self._actor_of(connection, caller.token)
-        except Unauthenticated as error:
+        except (Unauthenticated, SecondFactorRequired) as error:
             if connection.caller is caller:
                 self._revoke(connection, error)
             return
@@ -261,7 +262,7 @@ class SocketDoors:
         connection.check_at = now + SECONDS_TO_RENEW
         connection.tell("auth_expired", over_socket.refused(TokenExpired(), "auth_expired")["error"])
 
-    def _revoke(self, connection: Connection, error: Unauthenticated) -> None:
+    def _revoke(self, connection: Connection, error: HubError) -> None:
         """Take everything private away, say so, and end the connection."""
         self._leave_private(connection)
         connection.caller = Caller(_guest(connection), None, ended_at=time.monotonic())

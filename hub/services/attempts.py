@@ -6,10 +6,14 @@ import hashlib
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
+import structlog
+
 from hub.core import THE_HUB, Hub
 from hub.errors import TooManyRequests
 from storage import attempts as store
 from storage.query import Db
+
+log = structlog.get_logger()
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
@@ -66,6 +70,8 @@ async def reserve(hub: Hub, limit: Limit, *whom: str | int) -> None:
     async with hub.work(THE_HUB) as work:
         wait = await take(hub, work.db, limit, *whom)
     if wait > 0:
+        # For whoever watches the logs: somebody is guessing.
+        log.warning("too_many_tries", kind=limit.kind)
         raise TooManyTries(retry_after=wait)
 
 

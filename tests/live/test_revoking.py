@@ -12,10 +12,11 @@ from aiohttp import ClientSession
 from handlers import connect
 from hub import rooms
 from hub.live import server
-from hub.services import accounts, logins
+from hub.models.credentials import ChangePassword
+from hub.services import accounts, credentials, logins
 from hub.settings import Settings
 from storage.embedded_server import Valkey
-from tests.doors import AppServer, People, Person
+from tests.doors import PASSWORD, AppServer, People, Person
 from tests.live.client import Watcher, soon
 from tests.live.conftest import Start, Watch, make_venue, tell
 from tests.live.test_rights import token_that_lasts
@@ -95,7 +96,8 @@ async def ban(hub: Any, person: Person) -> None:
 
 
 async def change_password(hub: Any, person: Person) -> None:
-    await written(hub, person, "UPDATE users SET token_version = token_version + 1 WHERE id = $1")
+    ask = ChangePassword.model_validate({"current_password": PASSWORD, "password": f"{PASSWORD} {person.id}"})
+    await credentials.change_password(hub, person.actor, ask)
 
 
 async def take_role(hub: Any, person: Person) -> None:

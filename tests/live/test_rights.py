@@ -4,9 +4,11 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from socketio.exceptions import ConnectionError as NotConnected
 
 from handlers import connect
 from hub import rooms, tokens
@@ -40,6 +42,25 @@ async def watched(watch: Watch, app: AppServer, token: str, venue_id: int) -> Wa
     await watcher.ask("me.watch")
     await watcher.ask("venues.watch", {"venue_id": venue_id})
     return watcher
+
+
+async def test_an_admin_who_comes_to_need_a_second_factor_hears_nothing_more_until_it_is_set_up(
+    app_server: AppServer, watch: Watch
+) -> None:
+    hub = app_server.hub
+    admin, customer = await People(hub).admin(), await People(hub).customer()
+    watcher, other = await watch(app_server, admin.token), await watch(app_server, customer.token)
+    await watcher.ask("me.watch")
+    hub.settings = replace(hub.settings, admin_totp=True)
+    hub.revoke([admin.id, customer.id])
+    await asyncio.wait_for(watcher.closed.wait(), 3)
+    assert [(name, note["code"]) for name, note in watcher.notes] == [("auth_revoked", "second_factor_required")]
+    await until_nobody(app_server, rooms.user(admin.id))
+    assert (other.socket.connected, other.notes) == (True, [])
+    refused = Watcher(app_server.url, admin.token)
+    with pytest.raises(NotConnected):
+        await refused.connect()
+    assert "second_factor_required" in str(refused.refused)
 
 
 async def test_a_token_that_runs_out_takes_the_private_rooms_and_a_fresh_one_brings_them_back(
