@@ -338,8 +338,6 @@ async def _time(doors: SocketDoors, _connection: Connection, _ask: Nothing) -> A
 
 def _guest(connection: Connection) -> Actor:
     request = connection.wire.request
-    if request is None:
-        return Actor()
     return Actor(address=address_of(request), device=request.headers.get("User-Agent", "")[:_LONGEST_DEVICE])
 
 

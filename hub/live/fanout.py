@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -30,11 +30,16 @@ MOST_EARLY = 500
 _PAGE = 500
 
 
+def join(frames: Sequence[Frame]) -> bytes:
+    """Write events one after the other."""
+    return frames[0].framed if len(frames) == 1 else b"".join([ready.framed for ready in frames])
+
+
 class Hearer(Protocol):
     """Somebody who watches: a connection."""
 
-    def hear(self, ready: Frame) -> None:
-        """Take one event; never waits, never raises."""
+    def hear(self, framed: bytes) -> None:
+        """Take events as they are written to a websocket, one frame each; never waits, never raises."""
 
     def cut(self, reason: str) -> None:
         """Go away at once; whoever it was comes back and resumes."""
@@ -48,19 +53,21 @@ class Seat:
     after: int | None = None
     kept: list[Frame] = field(default_factory=list)
 
-    def take(self, ready: Frame) -> None:
-        """Pass an event on, unless the watcher knows it already."""
+    def take(self, frames: Sequence[Frame], joined: bytes) -> None:
+        """Pass events on, unless the watcher knows them already; `joined` are all of them, as most watchers need."""
         if self.after is None:
-            self.kept.append(ready)
-        elif ready.version > self.after:
-            self.hearer.hear(ready)
+            self.kept.extend(frames)
+        elif frames[0].version > self.after:
+            self.hearer.hear(joined)
+        elif new := [ready.framed for ready in frames if ready.version > self.after]:
+            self.hearer.hear(b"".join(new))
 
     def begin(self, version: int) -> None:
         """Pass on everything after this version, from what was kept and from now on."""
         self.after = version
         kept, self.kept = self.kept, []
-        for ready in kept:
-            self.take(ready)
+        if kept:
+            self.take(kept, join(kept))
 
 
 @dataclass(slots=True)
@@ -70,6 +77,8 @@ class LiveRoom:
     seats: dict[Hearer, Seat] = field(default_factory=dict)
     version: int | None = None
     early: dict[int, Frame] = field(default_factory=dict)
+    # What has come in this turn of the loop; it leaves as one write to each watcher.
+    turn: list[Frame] = field(default_factory=list)
     opened: asyncio.Future[None] | None = None
     is_repairing: bool = False
 
@@ -83,6 +92,7 @@ class Fanout:
         self._rooms: dict[str, LiveRoom] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._look = asyncio.Event()
+        self._turn: list[LiveRoom] = []
         self.listener: Listener | None = None
 
     def hear(self, channel_room: str, payload: bytes) -> None:
@@ -224,8 +234,19 @@ class Fanout:
 
     def _pass_on(self, room: LiveRoom, ready: Frame) -> None:
         room.version = ready.version
-        for seat in list(room.seats.values()):
-            seat.take(ready)
+        if not room.turn:
+            if not self._turn:
+                asyncio.get_running_loop().call_soon(self._end_turn)
+            self._turn.append(room)
+        room.turn.append(ready)
+
+    def _end_turn(self) -> None:
+        rooms, self._turn = self._turn, []
+        for room in rooms:
+            frames, room.turn = room.turn, []
+            joined = join(frames)
+            for seat in list(room.seats.values()):
+                seat.take(frames, joined)
 
     def _pass_on_early(self, room: LiveRoom) -> None:
         if not room.early or room.version is None:

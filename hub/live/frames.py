@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from storage.event_log import Told
 
@@ -15,8 +14,14 @@ class Frame:
     room: str
     version: int
     text: str
-    # What the socket server makes of it, once, for the first who hears it and all the others.
-    packet: Any = field(default=None, repr=False, compare=False)
+    _framed: bytes | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def framed(self) -> bytes:
+        """Answer what is written to every watcher's websocket, made for the first of them."""
+        if self._framed is None:
+            self._framed = framed(self.text)
+        return self._framed
 
     def payload(self) -> str:
         """Write the frame for Redis, whose channel already names the room."""
@@ -40,3 +45,19 @@ def envelope(epoch: str, told: Told) -> str:
 def frame(epoch: str, told: Told) -> Frame:
     """Make an event ready: a Socket.IO event of the fact's name with the envelope as its one argument."""
     return Frame(told.room, told.version, f'2["{told.name}",{envelope(epoch, told)}]')
+
+
+def framed(text: str) -> bytes:
+    """Frame a Socket.IO packet for the wire: an Engine.IO message in a text frame, which a server never masks."""
+    return text_frame("4" + text)
+
+
+def text_frame(text: str) -> bytes:
+    """Write one websocket text frame (RFC 6455, 5.2)."""
+    data = text.encode()
+    size = len(data)
+    if size < 126:
+        return bytes((0x81, size)) + data
+    if size < 65_536:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + data
+    return b"\x81\x7f" + size.to_bytes(8, "big") + data

@@ -16,11 +16,12 @@ from aiohttp import web
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from hub.errors import HubError
+from hub.live import frames
 from hub.live.fanout import Fanout, Seat
-from hub.live.frames import Frame
-from hub.live.hardening import SocketServer, Wire, packet, packet_of
+from hub.live.hardening import SocketServer
 from hub.live.listener import Listener
 from hub.live.publisher import Publisher
+from hub.live.wire import Wire
 from hub.settings import Settings
 from storage import event_log
 from storage.pool import Pool
@@ -77,13 +78,13 @@ class Connection:
     asks: asyncio.Queue[Ask] = field(default_factory=lambda: asyncio.Queue(MOST_ASKS))
     is_answering: bool = False
 
-    def hear(self, ready: Frame) -> None:
-        """Queue an event for this client."""
-        self.wire.put(packet_of(ready))
+    def hear(self, framed: bytes) -> None:
+        """Write events to this client."""
+        self.wire.write(framed)
 
     def tell(self, name: str, data: Any) -> None:
         """Send an event to this client only, outside of any room."""
-        self.wire.put(packet("2" + orjson.dumps([name, data]).decode()))
+        self.wire.write(frames.framed("2" + orjson.dumps([name, data]).decode()))
 
     def cut(self, reason: str) -> None:
         """End the connection; the client comes back and resumes."""
@@ -164,6 +165,7 @@ class Live:
         self._keep_running("listener", self.listener.run)
         self._keep_running("fanout", lambda: self.fanout.run(lambda: self.is_redis_up))
         self._keep_running("checks", self._keep_checking)
+        self._keep_running("pings", self.sockets.keep_pinging)
 
     async def stop(self) -> None:
         """Send every client away to another worker, finish what was asked, and end within a few seconds."""
@@ -256,7 +258,7 @@ class Live:
                 if connection.is_gone:
                     return
                 if ask.number:
-                    connection.wire.put(packet(f"3{ask.number}[{answer.text.decode()}]"))
+                    connection.wire.write(frames.framed(f"3{ask.number}[{answer.text.decode()}]"))
                 if answer.then is not None:
                     answer.then()
         except Exception:

@@ -10,17 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import engineio.async_drivers.aiohttp
-import engineio.async_socket
+import engineio
 import orjson
 import psutil
 import pytest
 import socketio
 from aiohttp import ClientSession, WSServerHandshakeError
-from engineio.packet import MESSAGE, Packet
 
 from hub import rooms
-from hub.live import hardening
+from hub.live import hardening, wire
 from hub.settings import Settings
 from tests.doors import AppServer
 from tests.live.conftest import Start, Watch, make_venue, tell
@@ -178,7 +176,7 @@ async def test_a_refused_client_is_gone_within_two_seconds(app_server: AppServer
 
 
 async def test_who_never_connects_is_cut(app_server: AppServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hardening, "SECONDS_TO_GREET", 0.2)
+    monkeypatch.setattr(wire, "SECONDS_TO_GREET", 0.2)
     async with raw(app_server.url) as client:
         assert await client.is_closed_within(1)
     async with raw(app_server.url) as client:
@@ -214,9 +212,7 @@ async def test_polling_and_foreign_origins_and_tokens_in_addresses_are_refused(a
 
 async def test_nobody_is_let_in_by_an_empty_list_of_origins(start: Start, settings: Settings) -> None:
     worker = await start()
-    worker.running.live.sockets.eio.cors_allowed_origins = hardening.SocketServer(
-        worker.running.live, (), limits=False
-    ).eio.cors_allowed_origins
+    worker.running.live.sockets.allowed_origins = ()
     async with ClientSession() as session:
         with pytest.raises(WSServerHandshakeError):
             await session.ws_connect(worker.url + HANDSHAKE, headers={"Origin": worker.url})
@@ -271,24 +267,6 @@ async def test_a_dropped_client_leaves_nothing_behind(app_server: AppServer, wat
     assert live.fanout._rooms == {}
 
 
-async def test_the_queue_counts_what_waits_and_says_when_it_is_too_much() -> None:
-    queue, told = hardening.Queue(), []
-    queue.overflow = lambda: told.append(queue.qsize())
-    for _ in range(hardening.MOST_QUEUED):
-        queue.put_nowait(Packet(MESSAGE, data="x"))
-    assert (queue.bytes, told) == (2 * hardening.MOST_QUEUED, [])
-    queue.put_nowait(Packet(MESSAGE, data="x"))
-    assert told == [hardening.MOST_QUEUED + 1]
-    while not queue.empty():
-        queue.get_nowait()
-    assert queue.bytes == 0
-    # One thing may be as large as it likes, for a snapshot is; but nothing may wait behind it.
-    queue.put_nowait(Packet(MESSAGE, data="x" * (hardening.MOST_QUEUED_BYTES + 1)))
-    assert len(told) == 1
-    queue.put_nowait(Packet(MESSAGE, data="x"))
-    assert len(told) == 2
-
-
 def parameters(function: Any) -> list[str]:
     return list(inspect.signature(function).parameters)
 
@@ -303,18 +281,12 @@ def test_the_private_names_that_the_hardening_leans_on_are_as_they_were() -> Non
     assert parameters(socketio.base_manager.BaseManager.eio_sid_from_sid) == ["self", "sid", "namespace"]
     assert parameters(socketio.base_manager.BaseManager.sid_from_eio_sid) == ["self", "eio_sid", "namespace"]
     assert parameters(socketio.base_manager.BaseManager.is_connected) == ["self", "sid", "namespace"]
-    driver = engineio.async_drivers.aiohttp
-    assert set(driver._async) >= {"websocket", "create_route", "translate_request", "make_response"}
-    assert parameters(driver.WebSocket.__init__) == ["self", "handler", "server"]
-    assert {"wait", "send", "close", "__call__"} <= set(vars(driver.WebSocket))
-    handled = inspect.getsource(engineio.async_socket.AsyncSocket._upgrade_websocket)
-    assert "self.server._async['websocket'](\n            self._websocket_handler, self.server)" in handled
-    source = inspect.getsource(engineio.async_socket.AsyncSocket._websocket_handler)
-    assert "data = await ws.wait()" in source
-    assert "packets = await self.poll()" in source
-    assert "await ws.send(pkt.encode())" in source
-    assert "self.queue = self.server.create_queue()" in inspect.getsource(engineio.base_socket.BaseSocket.__init__)
-    assert Packet(MESSAGE, data='2["x"]').encode() == '42["x"]'
+    assert parameters(server._handle_eio_connect) == ["self", "eio_sid", "environ"]
+    assert parameters(server._send_packet) == ["self", "eio_sid", "pkt"]
+    assert parameters(server.attach) == ["self", "app", "socketio_path"]
+    # Whatever the library sends goes through the one method that is replaced.
+    assert "self.eio.send" not in inspect.getsource(server._handle_connect)
+    assert parameters(engineio.AsyncServer.generate_id) == ["self"]
 
 
 def test_no_event_is_ever_emitted_without_naming_its_hearers() -> None:
@@ -322,10 +294,7 @@ def test_no_event_is_ever_emitted_without_naming_its_hearers() -> None:
         assert ".emit(" not in file.read_text()
 
 
-async def test_the_driver_is_ours_and_the_library_keeps_its_own(app_server: AppServer) -> None:
-    live = app_server.running.live
-    assert live.sockets.eio._async["websocket"].func is hardening.Wire
-    assert engineio.async_drivers.aiohttp._async["websocket"] is engineio.async_drivers.aiohttp.WebSocket
+async def test_the_json_is_ours_and_the_library_keeps_its_own(app_server: AppServer) -> None:
     assert socketio.packet.Packet.json is not hardening.JSON
     venue_id, _ = await make_venue(app_server.hub)
     async with raw(app_server.url) as client:
