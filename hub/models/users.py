@@ -75,7 +75,12 @@ Language = Literal["en", "km", "zh"]
 ChosenRole = Literal["customer", "facilitator", "vendor"]
 ChoiceName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.]{0,49}$")]
 NotificationChoices = Annotated[
-    dict[ChoiceName, bool], Field(max_length=50, description="What to be told of, and by which channel.")
+    dict[ChoiceName, bool],
+    Field(
+        max_length=50,
+        description="What to be told of, and how: `email` (unless false), `sms` (if true, and the number is verified); "
+        "`booking.confirmed`, `booking.rescheduled`, `booking.cancelled` (each unless false).",
+    ),
 ]
 
 

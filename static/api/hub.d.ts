@@ -1750,9 +1750,7 @@ export interface Social {
   start_url: string;
 }
 
-/** An authorization code that a client of its own has fetched with PKCE and a nonce; it works once.
-
-Browsers need none of this: they go to `/auth/{provider}/start`. */
+/** An authorization code that a client of its own has fetched with PKCE and a nonce; it works once. */
 export interface SocialLogIn {
   provider: "google" | "facebook";
   code: string;

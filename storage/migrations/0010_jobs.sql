@@ -39,7 +39,8 @@ CREATE TABLE letters (
 CREATE INDEX letters_made ON letters (made_at);
 
 -- Has guests told of facts about their bookings, as they chose: by mail unless they said no, by SMS where they said yes.
--- Nobody is told of what was never firm: a hold that comes and goes is no news.
+-- Nobody is told of what was never firm: a hold that comes and goes is no news. Who has not shown that an address is
+-- theirs may have typed a stranger's, to whom so much is written in a day and no more.
 CREATE FUNCTION enqueue_booking_letters(ids bigint[], facts text[]) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     enqueued bigint;
@@ -51,7 +52,8 @@ BEGIN
     JOIN bookings AS b ON b.id = f.id
     JOIN users AS u ON u.id = b.user_id
     CROSS JOIN LATERAL (VALUES
-        ('mail', coalesce((u.notification_choices ->> 'email')::boolean, true)),
+        ('mail', coalesce((u.notification_choices ->> 'email')::boolean, true)
+                 AND CASE WHEN u.email_verified_at IS NULL THEN may_write_unverified(u.id, b.id) ELSE true END),
         ('sms', coalesce((u.notification_choices ->> 'sms')::boolean, false) AND u.phone_verified_at IS NOT NULL)
     ) AS c (kind, chosen)
     WHERE b.confirmed_at IS NOT NULL AND u.status <> 'deleted' AND c.chosen
@@ -59,5 +61,18 @@ BEGIN
     ON CONFLICT DO NOTHING;
     GET DIAGNOSTICS enqueued = ROW_COUNT;
     RETURN enqueued;
+END
+$$;
+
+-- Whether the address of somebody who has not verified it may still be written: of five bookings a day, and of three
+-- moves of each.
+CREATE FUNCTION may_write_unverified(guest bigint, booking bigint) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT count(*) FROM (
+                SELECT 1 FROM bookings AS b
+                WHERE b.user_id = guest AND b.id < booking AND b.confirmed_at > clock_timestamp() - interval '1 day'
+                ORDER BY b.id DESC LIMIT 5) AS firm) < 5
+       AND (SELECT count(*) FROM booking_changes AS c
+            WHERE c.booking_id = booking AND c.created_at > clock_timestamp() - interval '1 day') <= 3;
 END
 $$;

@@ -77,6 +77,25 @@ async def test_moving_and_cancelling_are_told_with_the_new_time_and_the_reason(w
     assert "Reason: A pipe burst." in cancelled.text
 
 
+@pytest.mark.abuse("J9")
+async def test_an_address_nobody_has_verified_is_not_buried_in_mail(world):
+    booked = [await world.book(world.slot(hour)) for hour in range(8, 15)]
+    for hour in range(16, 22):
+        ask = RescheduleBooking.model_validate({"booking_id": booked[0].id, "items": [world.slot(hour)]})
+        await bookings.reschedule(world.hub, world.customer, ask)
+    for one in booked:
+        await bookings.cancel(world.hub, world.customer, CancelBooking(booking_id=one.id))
+    subjects = [letter.subject for letter in await mail_to(world)]
+    assert [subject for subject in subjects if "confirmed" in subject] == [
+        f"Booking {one.reference} is confirmed" for one in reversed(booked[:5])
+    ]
+    assert len([subject for subject in subjects if "moved" in subject]) == 3
+    assert len(subjects) <= 13
+    await change(world, email_verified_at=world.hub.clock.now())
+    await world.book(world.slot(8))
+    assert len(await mail_to(world)) == len(subjects) + 1
+
+
 async def test_a_session_that_does_not_take_place_is_told_to_everybody_who_had_a_place(world):
     mine = await world.book(world.place())
     theirs = await world.book(world.place(), by=world.rival)
