@@ -58,4 +58,6 @@ def _of_type(schema: Schema, shared: Mapping[str, Schema], depth: int) -> Any:
 def _text(schema: Schema) -> str:
     if "pattern" in schema:
         return _PATTERNS.get(schema["pattern"], "example")
-    return _TEXTS.get(schema.get("format", ""), "example")
+    text = _TEXTS.get(schema.get("format", ""), "example")
+    least, most = schema.get("minLength", 0), schema.get("maxLength", len(text))
+    return (text * (least // len(text) + 1))[: max(least, min(len(text), most))]

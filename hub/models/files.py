@@ -13,7 +13,11 @@ FileKind = Literal["picture", "venue", "room_type", "room"]
 MediaType = Literal["image/jpeg", "image/png", "image/webp"]
 
 NAME = re.compile(r"[0-9a-f]{32}\.(jpg|png|webp)")
-FileName = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}\.(jpg|png|webp)$")]
+FileName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9a-f]{32}\.(jpg|png|webp)$"),
+    Field(examples=["0f3a9c5e7b1d2f4a6c8e0b2d4f6a8c0e.jpg"]),
+]
 MEDIA_TYPES: dict[str, MediaType] = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 # Any other would be one more picture to compute and to keep, for whoever counts upwards.
 SIZES = (64, 128, 256, 400, 640, 960, 1280, 1920)

@@ -14,8 +14,10 @@ from hub.models.verifications import SecondFactorCode
 Provider = Literal["google", "facebook"]
 # RFC 7636 and what makes a nonce worth its name.
 Verifier = Annotated[SecretStr, Field(min_length=43, max_length=128, description="The PKCE code verifier (RFC 7636).")]
-Nonce = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{16,255}$")]
-RedirectUri = Annotated[str, StringConstraints(pattern=r"^https?://[\x21-\x7e]{1,480}$")]
+Nonce = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{16,255}$"), Field(examples=["n-0S6_WzA2Mj-8GvXq1"])]
+RedirectUri = Annotated[
+    str, StringConstraints(pattern=r"^https?://[\x21-\x7e]{1,480}$"), Field(examples=["https://app.example.org/back"])
+]
 
 
 class Social(Thing):
@@ -39,10 +41,7 @@ class NameProvider(Ask):
 
 
 class SocialLogIn(NameProvider):
-    """An authorization code that a client of its own has fetched with PKCE and a nonce; it works once.
-
-    Browsers need none of this: they go to `/auth/{provider}/start`.
-    """
+    """An authorization code that a client of its own has fetched with PKCE and a nonce; it works once."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
