@@ -90,6 +90,22 @@ async def test_a_hub_with_open_sockets_ends_within_five_seconds(
             await client.shutdown()
 
 
+async def test_a_hub_in_development_writes_its_mail_and_shows_it(settings: Settings, tmp_path: Path) -> None:
+    env = environment(settings, tmp_path, HUB_PORT=str(free_port()))
+    url = "http://127.0.0.1:" + env["HUB_PORT"]
+    async with hub_process("serve", env, tmp_path) as process, ClientSession() as session:
+        await line_of(process)
+        person = {"email": "ana@example.org", "password": "correct horse battery staple", "full_name": "Ana Reis"}
+        async with session.post(f"{url}/api/v1/auth/register", json=person) as response:
+            assert response.status == 201
+        shown = ""
+        async with asyncio.timeout(20):
+            while "mail to ana@example.org" not in shown:
+                await asyncio.sleep(0.2)
+                async with session.get(f"{url}/dev/mail") as response:
+                    shown = await response.text()
+
+
 async def test_production_serves_with_a_log_of_json_lines(settings: Settings, tmp_path: Path) -> None:
     port = str(free_port())
     url = f"http://127.0.0.1:{port}"
