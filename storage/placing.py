@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -35,13 +36,16 @@ class AskBooking:
     author: dict[str, Any] = field(default_factory=dict)
 
     def row(self) -> dict[str, Any]:
-        """Answer all but the items and the author, which travel in a list of their own."""
-        return {name: getattr(self, name) for name in self.__slots__ if name not in ("items", "author")}
+        """Answer what is said, but not the items and the author, which travel in a list of their own."""
+        return {name: said for name, said in zip(_NAMES, _said(self), strict=True) if said is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a basket: placed, refused, stale, too_many_holds, in_flight or repeated; the document is JSON."""
+_NAMES = [one.name for one in fields(AskBooking) if one.name not in ("items", "author")]
+_said = attrgetter(*_NAMES)
+
+
+class Outcome(NamedTuple):
+    """What became of a basket, in the words of place_bookings() in 0009_placing.sql; the document is JSON."""
 
     kind: str
     document: str | None
@@ -53,7 +57,7 @@ async def place(db: Db, asks: Sequence[AskBooking]) -> tuple[list[Outcome], list
     # The authors are said first, in the same round trip: place_bookings() waits for them.
     rows = await db.fetch(
         """
-        SELECT p.ask, p.outcome, p.document, p.told
+        SELECT p.ask, p.outcome, p.document, p.room, p.version, p.name, p.at, p.data, p.outbox_id
         FROM (SELECT set_config('hub.authors', $3, true) AS authors) AS said
         CROSS JOIN LATERAL place_bookings(CASE WHEN said.authors IS NOT NULL THEN $1::json END, $2::json) AS p
         """,
@@ -62,12 +66,13 @@ async def place(db: Db, asks: Sequence[AskBooking]) -> tuple[list[Outcome], list
         orjson.dumps(_authors(asks)).decode(),
     )
     outcomes: dict[int, Outcome] = {}
+    documents: dict[int, str] = {}
     told: list[Told] = []
-    for ask, outcome, document, event in rows:
-        if ask is None:
-            told.append(Told(*event))
+    for ask, outcome, document, room, version, name, at, data, outbox_id in rows:
+        if room is None:
+            outcomes[ask], documents[ask] = Outcome(outcome, document), document
         else:
-            outcomes[ask] = Outcome(outcome, document)
+            told.append(Told(room, version, name, at, data or documents[ask], outbox_id))
     return [outcomes[number] for number in range(1, len(asks) + 1)], told
 
 

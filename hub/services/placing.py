@@ -16,8 +16,8 @@ from hub.work import Repeated, judge_repeat
 from storage import repeats, users
 from storage.placing import AskBooking, Outcome
 
-# How often a basket is judged anew when the inventory moved, or a room chosen for it went to somebody faster;
-# each time somebody else got on, and most often there is no room left to choose long before.
+# How often a basket is judged anew when the inventory moved, a room chosen for it went to somebody faster, or the holds
+# asked for beside it came to nothing; each time something else got on, and most often nothing is left long before.
 TRIES = 50
 
 SENTENCES = {
@@ -43,7 +43,9 @@ async def place(hub: Hub, actor: Actor, ask: PlaceHold, *, at_once: bool) -> Boo
             return Booking.model_validate_json(outcome.document)
         if outcome.kind == "stale":
             catalogue.forget(hub, basket.venue_ids)
-        elif outcome.kind != "refused" or not lost_a_choice(basket, orjson.loads(outcome.document or "[]")):
+        elif outcome.kind == "refused" and lost_a_choice(basket, orjson.loads(outcome.document or "[]")):
+            continue
+        elif outcome.kind != "again":
             break
     assert outcome is not None
     assert basket is not None
@@ -135,7 +137,7 @@ def _asked(
 
 
 async def _refusal(hub: Hub, actor: Actor, ask: PlaceHold, basket: Basket, outcome: Outcome) -> HubError:
-    if outcome.kind == "stale":
+    if outcome.kind in ("stale", "again"):
         return Unavailable()
     if outcome.kind == "too_many_holds":
         return TooManyHolds()

@@ -62,7 +62,7 @@ CREATE TABLE booking_items (
     price        bigint NOT NULL,
     currency     text NOT NULL
 ) WITH (fillfactor = 90);
-CREATE INDEX booking_items_of_booking ON booking_items (booking_id);
+CREATE INDEX booking_items_of_booking ON booking_items (booking_id, position);
 CREATE INDEX booking_items_of_venue ON booking_items (venue_id, starts_at);
 CREATE INDEX booking_items_of_session ON booking_items (session_id) WHERE session_id IS NOT NULL;
 

@@ -31,9 +31,10 @@ CREATE TABLE outbox (
     lasts  bigint[] NOT NULL
 );
 
--- Append told events in the order given and answer each one's room, version and time. Call it last, right before commit.
+-- Append told events in the order given and answer which place among them got which version. Call it last, right before
+-- commit. The data is fetched by place when it is written, for rows are copied at every step on the way there.
 CREATE FUNCTION append_events(told_rooms text[], told_names text[], told_data json[])
-RETURNS TABLE (room text, version bigint, name text, at timestamptz, data text, outbox_id bigint)
+RETURNS TABLE (place bigint, room text, version bigint, name text, at timestamptz, outbox_id bigint)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -44,28 +45,29 @@ BEGIN
     END IF;
     RETURN QUERY
     WITH numbered AS MATERIALIZED (
-        SELECT t.room, t.name, t.data, t.place, row_number() OVER (PARTITION BY t.room ORDER BY t.place) AS nth
-        FROM unnest(told_rooms, told_names, told_data) WITH ORDINALITY AS t (room, name, data, place)
+        SELECT t.room, t.place, row_number() OVER (PARTITION BY t.room ORDER BY t.place) AS nth
+        FROM unnest(told_rooms) WITH ORDINALITY AS t (room, place)
     ), counted AS MATERIALIZED (
-        SELECT n.room, count(*) AS told FROM numbered AS n GROUP BY n.room ORDER BY n.room
+        SELECT n.room, max(n.nth) AS told FROM numbered AS n GROUP BY n.room ORDER BY n.room
     ), taken AS (
         INSERT INTO live_rooms AS lr (room, version)
         SELECT c.room, c.told FROM counted AS c ORDER BY c.room
         ON CONFLICT (room) DO UPDATE SET version = lr.version + EXCLUDED.version
         RETURNING lr.room, lr.version
     ), ranges AS MATERIALIZED (
-        SELECT t.room, t.version - c.told + 1 AS first, t.version AS last
+        SELECT t.room, t.version - c.told AS before, t.version AS last
         FROM taken AS t JOIN counted AS c ON c.room = t.room
     ), sent AS (
         INSERT INTO outbox AS o (at, rooms, firsts, lasts)
-        SELECT now_at, array_agg(r.room), array_agg(r.first), array_agg(r.last) FROM ranges AS r
+        SELECT now_at, array_agg(r.room), array_agg(r.before + 1), array_agg(r.last) FROM ranges AS r
         RETURNING o.id
-    ), written AS (
-        INSERT INTO events AS e (room, version, name, at, data)
-        SELECT n.room, r.first + n.nth - 1, n.name, now_at, n.data
+    ), placed AS MATERIALIZED (
+        SELECT n.place, n.room, r.before + n.nth AS version
         FROM numbered AS n JOIN ranges AS r ON r.room = n.room ORDER BY n.place
-        RETURNING e.room, e.version, e.name, e.data
+    ), written AS (
+        INSERT INTO events (room, version, name, at, data)
+        SELECT p.room, p.version, told_names[p.place], now_at, told_data[p.place] FROM placed AS p
     )
-    SELECT w.room, w.version, w.name, now_at, w.data::text, s.id FROM written AS w CROSS JOIN sent AS s;
+    SELECT p.place, p.room, p.version, told_names[p.place], now_at, s.id FROM placed AS p CROSS JOIN sent AS s;
 END
 $$;

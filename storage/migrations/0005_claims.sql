@@ -24,6 +24,24 @@ CREATE TYPE claim_ask AS (
 
 CREATE TYPE claim_refusal AS (ask integer, item integer, reason text, held_until timestamptz);
 
+-- Whether the pools or sessions that these asks name have too little left for all of them together.
+CREATE FUNCTION counters_run_short(asks claim_ask[]) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT 1
+        FROM (SELECT a.room_type_id, a.night, sum(a.quantity) AS quantity
+              FROM unnest(asks) AS a WHERE a.room_type_id IS NOT NULL GROUP BY a.room_type_id, a.night) AS w
+        WHERE w.quantity > (SELECT p.total - p.taken FROM pool_nights AS p
+                            WHERE p.room_type_id = w.room_type_id AND p.night = w.night)
+    ) OR EXISTS (
+        SELECT 1
+        FROM (SELECT a.place_session_id, sum(a.quantity) AS quantity
+              FROM unnest(asks) AS a WHERE a.place_session_id IS NOT NULL GROUP BY a.place_session_id) AS w
+        WHERE w.quantity > (SELECT p.total - p.taken FROM session_places AS p WHERE p.session_id = w.place_session_id)
+    );
+END
+$$;
+
 -- Which of these asks cannot be had as things stand, ignoring each other. Expired claims are none.
 CREATE FUNCTION blocked_claims(asks claim_ask[]) RETURNS claim_refusal[] LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -47,6 +65,9 @@ BEGIN
                   AND (c.expires_at IS NULL OR c.expires_at > statement_timestamp()) OFFSET 0
             ) AS c
             GROUP BY a.ask, a.item);
+    END IF;
+    IF NOT counters_run_short(asks) THEN
+        RETURN blocked;
     END IF;
     IF of_nights THEN
         blocked := blocked || ARRAY(
@@ -220,18 +241,7 @@ BEGIN
                          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS busy_until
               FROM unnest(asks) AS a WHERE a.room_id IS NOT NULL) AS one
         WHERE one.begins < one.busy_until
-    ) AND NOT EXISTS (
-        SELECT 1
-        FROM (SELECT a.room_type_id, a.night, sum(a.quantity) AS quantity
-              FROM unnest(asks) AS a WHERE a.room_type_id IS NOT NULL GROUP BY a.room_type_id, a.night) AS w
-        WHERE w.quantity > (SELECT p.total - p.taken FROM pool_nights AS p
-                            WHERE p.room_type_id = w.room_type_id AND p.night = w.night)
-    ) AND NOT EXISTS (
-        SELECT 1
-        FROM (SELECT a.place_session_id, sum(a.quantity) AS quantity
-              FROM unnest(asks) AS a WHERE a.place_session_id IS NOT NULL GROUP BY a.place_session_id) AS w
-        WHERE w.quantity > (SELECT p.total - p.taken FROM session_places AS p WHERE p.session_id = w.place_session_id)
-    ) THEN
+    ) AND NOT counters_run_short(asks) THEN
         RETURN outrun;
     END IF;
 

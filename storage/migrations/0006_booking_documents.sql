@@ -3,10 +3,12 @@
 CREATE FUNCTION booking_documents(ids bigint[], only_venue bigint)
 RETURNS TABLE (place bigint, booking_id bigint, user_id bigint, venue_ids bigint[], document json)
 LANGUAGE sql STABLE AS $$
-    SELECT wanted.place, d.id, d.user_id, i.venue_ids, to_json(d)
+    SELECT wanted.place, d.id, d.user_id,
+           CASE WHEN cardinality(i.venue_ids) = 1 THEN i.venue_ids
+                ELSE ARRAY(SELECT DISTINCT v.id FROM unnest(i.venue_ids) AS v (id) ORDER BY v.id) END, to_json(d)
     FROM unnest(ids) WITH ORDINALITY AS wanted (id, place)
     CROSS JOIN LATERAL (
-        SELECT sum(bi.price)::bigint AS price, array_agg(DISTINCT bi.venue_id) AS venue_ids,
+        SELECT sum(bi.price)::bigint AS price, array_agg(bi.venue_id) AS venue_ids,
                json_agg(to_json(item) ORDER BY bi.position) AS items
         FROM booking_items AS bi
         CROSS JOIN LATERAL (
@@ -18,9 +20,7 @@ LANGUAGE sql STABLE AS $$
     CROSS JOIN LATERAL (
         SELECT b.id, b.reference,
                CASE WHEN b.expires_at <= clock_timestamp() THEN 'expired' ELSE b.status END AS status,
-               b.user_id, b.booked_by,
-               (SELECT to_json(g) FROM (SELECT u.id, u.full_name, u.email, u.phone) AS g) AS guest,
-               b.guest_details, b.notes, b.currency, i.price, i.items, b.expires_at, b.hold_ends_at, b.confirmed_at,
+               b.user_id, b.booked_by, to_json(u) AS guest, b.guest_details, b.notes, b.currency, i.price, i.items, b.expires_at, b.hold_ends_at, b.confirmed_at,
                b.cancelled_at, b.cancel_reason, b.cancel_reason_code, b.completed_at, b.no_show_at, b.created_at,
                b.updated_at
         FROM bookings AS b

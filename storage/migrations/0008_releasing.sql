@@ -75,41 +75,52 @@ END
 $$;
 
 -- Tell everything one transaction has to tell, as its last act: the events given, for each booking its fact to the desks
--- and the guest, and to everybody what became of the things touched.
+-- and the guest, and to everybody what became of the things touched. Where the data is a booking's document as it came,
+-- only its place among them is answered.
 CREATE FUNCTION tell_documents(told_rooms text[], told_names text[], told_data json[], documents booking_document[],
                                facts text[], things touched[])
-RETURNS TABLE (room text, version bigint, name text, at timestamptz, data text, outbox_id bigint)
+RETURNS TABLE (document integer, room text, version bigint, name text, at timestamptz, data text, outbox_id bigint)
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
+DECLARE
+    of_documents integer[];
 BEGIN
-    SELECT told_rooms || coalesce(array_agg(t.room ORDER BY t.place, t.room), '{}'),
-           told_names || coalesce(array_agg(t.name ORDER BY t.place, t.room), '{}'),
-           told_data || coalesce(array_agg(t.data ORDER BY t.place, t.room), '{}')
-    INTO told_rooms, told_names, told_data
+    SELECT array_fill(NULL::integer, ARRAY[cardinality(told_rooms)]) || array_agg(t.document ORDER BY t.place, t.room),
+           told_rooms || array_agg(t.room ORDER BY t.place, t.room),
+           told_names || array_agg(t.name ORDER BY t.place, t.room),
+           told_data || array_agg(t.data ORDER BY t.place, t.room)
+    INTO of_documents, told_rooms, told_names, told_data
     FROM (
-        SELECT f.place, 'user:' || f.user_id AS room, f.name, f.document AS data
-        FROM unnest(documents, facts) WITH ORDINALITY AS f (booking_id, user_id, venue_ids, document, name, place)
-        UNION ALL
         -- a desk sees its own part of a booking that is at several venues
-        SELECT f.place, 'desk:' || v.venue_id, f.name,
-               CASE WHEN cardinality(f.venue_ids) = 1 THEN f.document
-                    ELSE (SELECT d.document FROM booking_documents(ARRAY[f.booking_id], v.venue_id) AS d) END
-        FROM unnest(documents, facts) WITH ORDINALITY AS f (booking_id, user_id, venue_ids, document, name, place),
-             unnest(f.venue_ids) AS v (venue_id)
+        SELECT f.place, CASE WHEN whole THEN f.place::integer END AS document,
+               coalesce('desk:' || v.id, 'user:' || f.user_id) AS room, f.name,
+               CASE WHEN whole THEN f.document
+                    ELSE (SELECT d.document FROM booking_documents(ARRAY[f.booking_id], v.id) AS d) END AS data
+        FROM unnest(documents, facts) WITH ORDINALITY AS f (booking_id, user_id, venue_ids, document, name, place)
+        CROSS JOIN LATERAL unnest(NULL::bigint || f.venue_ids) AS v (id)
+        CROSS JOIN LATERAL (SELECT v.id IS NULL OR cardinality(f.venue_ids) = 1 AS whole) AS w
         UNION ALL
-        SELECT 0, 'venue:' || a.venue_id, 'availability.changed', a.data FROM availability_changes(things) AS a
+        SELECT 0, NULL, 'venue:' || a.venue_id, 'availability.changed', a.data FROM availability_changes(things) AS a
     ) AS t;
-    RETURN QUERY SELECT a.room, a.version, a.name, a.at, a.data, a.outbox_id
-                 FROM append_events(told_rooms, told_names, told_data) AS a;
+    RETURN QUERY
+    SELECT of_documents[a.place], a.room, a.version, a.name, a.at,
+           CASE WHEN of_documents[a.place] IS NULL THEN told_data[a.place]::text END, a.outbox_id
+    FROM append_events(told_rooms, told_names, told_data) AS a;
 END
 $$;
 
 -- The same, with the bookings' documents still to be read.
 CREATE FUNCTION tell(told_rooms text[], told_names text[], told_data json[], ids bigint[], facts text[], things touched[])
 RETURNS TABLE (room text, version bigint, name text, at timestamptz, data text, outbox_id bigint)
-LANGUAGE sql AS $$
-    SELECT t.room, t.version, t.name, t.at, t.data, t.outbox_id
-    FROM tell_documents(told_rooms, told_names, told_data, documents_to_tell(ids), facts, things) AS t
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    documents booking_document[] := documents_to_tell(ids);
+BEGIN
+    RETURN QUERY
+    SELECT t.room, t.version, t.name, t.at, coalesce(t.data, (documents[t.document]).document::text), t.outbox_id
+    FROM tell_documents(told_rooms, told_names, told_data, documents, facts, things) AS t;
+END
 $$;
 
 -- End what nobody confirmed in time, once, whoever sweeps; answers what to publish.

@@ -1,14 +1,12 @@
 -- place_bookings(): a whole batch of holds or bookings in one round trip and one flush to disk.
 -- `asks`, in order of arrival: [{user_id, booked_by, status, expires_in and ends_in (seconds or null), currency, price, notes,
--- guest_details, person_limit and venue_limit (live holds; null = no limit), repeat_route, repeat_key, repeat_hash (hex)}].
+-- guest_details, person_limit and venue_limit (live holds; null = no limit), repeat_route, repeat_key, repeat_hash (hex)}];
+-- what is null may be left out.
 -- `items`: [{ask (from 1), kind, venue_id, catalogue_version, room_type_id, room_id, session_id, title, starts_at, ends_at,
 -- busy_from, busy_until, check_in, check_out, guests, quantity, unit_price, price, currency}].
--- Answers one row an ask (ask, outcome, document) and one row an event (told). Outcomes: placed (document: the booking),
--- refused ([{item, reason, held_until}]), stale, too_many_holds, in_flight, repeated ({hash, status, answer}).
-
-CREATE TYPE told_event AS (
-    room text, version bigint, name text, at timestamptz, data text, outbox_id bigint
-);
+-- Answers first one row an ask (ask, outcome, document), then one row an event, with the ask whose document is its data or
+-- the data itself. Outcomes: placed (document: the booking), refused ([{item, reason, held_until}]), stale, too_many_holds,
+-- again (too many only beside holds that came to nothing), in_flight, repeated ({hash, status, answer}).
 
 CREATE TYPE booking_ask AS (
     ask integer, id bigint, user_id bigint, booked_by bigint, status text, expires_at timestamptz,
@@ -49,8 +47,10 @@ BEGIN
 END
 $$;
 
--- Which asks would give a person more live holds than allowed. Locks the persons, so that two workers count in turn.
-CREATE FUNCTION hoarding_asks(booked booking_ask[], items item_ask[]) RETURNS integer[] LANGUAGE plpgsql AS $$
+-- Which asks would give a person more live holds than allowed, each alone or `together` with those before it.
+-- Locks the persons, so that two workers count in turn.
+CREATE FUNCTION hoarding_asks(booked booking_ask[], items item_ask[], together boolean) RETURNS integer[]
+LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM 1 FROM users
     WHERE id = ANY (ARRAY(SELECT b.user_id FROM unnest(booked) AS b
@@ -62,7 +62,7 @@ BEGIN
     RETURN ARRAY(
         SELECT b.ask
         FROM (SELECT u.ask, u.user_id, u.person_limit, u.venue_limit,
-                     row_number() OVER (PARTITION BY u.user_id ORDER BY u.ask) AS nth
+                     CASE WHEN together THEN row_number() OVER (PARTITION BY u.user_id ORDER BY u.ask) ELSE 1 END AS nth
               FROM unnest(booked) AS u) AS b
         CROSS JOIN LATERAL (
             SELECT count(*) AS live,
@@ -90,7 +90,8 @@ CREATE FUNCTION claims_of_items(items item_ask[]) RETURNS claim_ask[] LANGUAGE s
 $$;
 
 CREATE FUNCTION place_bookings(asks json, asked_items json)
-RETURNS TABLE (ask integer, outcome text, document text, told told_event)
+RETURNS TABLE (ask integer, outcome text, document text, room text, version bigint, name text, at timestamptz, data text,
+               outbox_id bigint)
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
@@ -98,6 +99,8 @@ DECLARE
     booked booking_ask[];
     items item_ask[];
     dropped integer[];
+    hoarding booking_ask[];
+    hoarded item_ask[];
     refusals claim_refusal[];
     ids bigint[];
     documents booking_document[];
@@ -106,7 +109,7 @@ BEGIN
     booked := ARRAY(
         SELECT ROW(a.place, nextval('bookings_id_seq'), a.user_id, a.booked_by, a.status,
                    now_at + a.expires_in * interval '1 second', now_at + a.ends_in * interval '1 second', a.currency,
-                   a.price, a.notes, a.guest_details, a.person_limit, a.venue_limit, a.repeat_route, a.repeat_key,
+                   a.price, coalesce(a.notes, ''), a.guest_details, a.person_limit, a.venue_limit, a.repeat_route, a.repeat_key,
                    a.repeat_hash)::booking_ask
         FROM ROWS FROM (json_to_recordset(asks) AS (
             user_id bigint, booked_by bigint, status text, expires_in double precision, ends_in double precision,
@@ -140,9 +143,10 @@ BEGIN
         items := ARRAY(SELECT i::item_ask FROM unnest(items) AS i WHERE NOT i.ask = ANY (dropped));
     END IF;
 
-    dropped := hoarding_asks(booked, items);
+    dropped := hoarding_asks(booked, items, together => true);
     IF cardinality(dropped) > 0 THEN
-        RETURN QUERY SELECT d, 'too_many_holds', NULL, NULL::told_event FROM unnest(dropped) AS d;
+        hoarding := ARRAY(SELECT b::booking_ask FROM unnest(booked) AS b WHERE b.ask = ANY (dropped));
+        hoarded := ARRAY(SELECT i::item_ask FROM unnest(items) AS i WHERE i.ask = ANY (dropped));
         booked := ARRAY(SELECT b::booking_ask FROM unnest(booked) AS b WHERE NOT b.ask = ANY (dropped));
         items := ARRAY(SELECT i::item_ask FROM unnest(items) AS i WHERE NOT i.ask = ANY (dropped));
     END IF;
@@ -156,25 +160,29 @@ BEGIN
         SELECT 1 FROM venues AS v WHERE v.id = i.venue_id AND v.catalogue_version = i.catalogue_version));
     IF cardinality(dropped) > 0 THEN
         PERFORM release_claims(ARRAY(SELECT b.id FROM unnest(booked) AS b WHERE b.ask = ANY (dropped)), '{}', '{}');
-        RETURN QUERY SELECT d, 'stale', NULL, NULL::told_event FROM unnest(dropped) AS d;
+        FOR ask, outcome, document IN SELECT d, 'stale', NULL FROM unnest(dropped) AS d LOOP
+            RETURN NEXT;
+        END LOOP;
         refusals := ARRAY(SELECT r::claim_refusal FROM unnest(refusals) AS r WHERE NOT r.ask = ANY (dropped));
         booked := ARRAY(SELECT b::booking_ask FROM unnest(booked) AS b WHERE NOT b.ask = ANY (dropped));
         items := ARRAY(SELECT i::item_ask FROM unnest(items) AS i WHERE NOT i.ask = ANY (dropped));
     END IF;
     IF cardinality(refusals) > 0 THEN
-        RETURN QUERY
-        SELECT r.ask, 'refused',
-               json_agg(DISTINCT jsonb_build_object('item', i.nth, 'reason', r.reason, 'held_until', r.held_until))::text,
-               NULL::told_event
-        FROM unnest(refusals) AS r
-        JOIN (SELECT a.ask, a.place, row_number() OVER (PARTITION BY a.ask ORDER BY a.place) - 1 AS nth
-              FROM unnest(items) AS a) AS i ON i.ask = r.ask AND i.place = r.item
-        GROUP BY r.ask;
+        FOR ask, outcome, document IN
+            SELECT r.ask, 'refused',
+                   json_agg(DISTINCT jsonb_build_object('item', i.nth, 'reason', r.reason, 'held_until', r.held_until))
+            FROM unnest(refusals) AS r
+            JOIN (SELECT a.ask, a.place, row_number() OVER (PARTITION BY a.ask ORDER BY a.place) - 1 AS nth
+                  FROM unnest(items) AS a) AS i ON i.ask = r.ask AND i.place = r.item
+            GROUP BY r.ask
+        LOOP
+            RETURN NEXT;
+        END LOOP;
         dropped := ARRAY(SELECT r.ask FROM unnest(refusals) AS r);
         booked := ARRAY(SELECT b::booking_ask FROM unnest(booked) AS b WHERE NOT b.ask = ANY (dropped));
         items := ARRAY(SELECT i::item_ask FROM unnest(items) AS i WHERE NOT i.ask = ANY (dropped));
     END IF;
-    IF cardinality(booked) = 0 THEN
+    IF cardinality(booked) = 0 AND hoarding IS NULL THEN
         RETURN;
     END IF;
 
@@ -203,18 +211,31 @@ BEGIN
     END IF;
 
     RETURN QUERY
-    SELECT b.ask, 'placed', b.document::text, NULL::told_event
+    SELECT b.ask, 'placed', b.document::text, NULL, NULL::bigint, NULL, NULL::timestamptz, NULL, NULL::bigint
     FROM unnest(booked, documents) AS b (
         ask, id, user_id, booked_by, status, expires_at, hold_ends_at, currency, price, notes, guest_details,
         person_limit, venue_limit, repeat_route, repeat_key, repeat_hash, booking_id, its_user_id, venue_ids, document);
-    IF EXISTS (SELECT 1 FROM unnest(booked) AS b WHERE b.status = 'confirmed') THEN
-        PERFORM enqueue_booking_letters(b.ids, array_fill('booking.confirmed'::text, ARRAY[cardinality(b.ids)]))
-        FROM (SELECT array_agg(b.id) AS ids FROM unnest(booked) AS b WHERE b.status = 'confirmed') AS b;
+    IF cardinality(hoarding) > 0 THEN
+        -- counted anew: of those that were counted before, some may not have been placed
+        dropped := hoarding_asks(hoarding, hoarded, together => false);
+        FOR ask, outcome, document IN
+            SELECT h.ask, CASE WHEN h.ask = ANY (dropped) THEN 'too_many_holds' ELSE 'again' END, NULL
+            FROM unnest(hoarding) AS h
+        LOOP
+            RETURN NEXT;
+        END LOOP;
     END IF;
-    RETURN QUERY
-    SELECT NULL::integer, NULL, NULL, ROW(t.room, t.version, t.name, t.at, t.data, t.outbox_id)::told_event
-    FROM tell_documents('{}', '{}', '{}', documents, ARRAY(SELECT 'booking.' || b.status FROM unnest(booked) AS b),
-                        ARRAY(SELECT DISTINCT ROW(c.room_id, c.busy, c.room_type_id, c.night, c.place_session_id)::touched
-                              FROM unnest(claims_of_items(items)) AS c)) AS t;
+
+    IF cardinality(booked) > 0 THEN
+        IF EXISTS (SELECT 1 FROM unnest(booked) AS b WHERE b.status = 'confirmed') THEN
+            PERFORM enqueue_booking_letters(b.ids, array_fill('booking.confirmed'::text, ARRAY[cardinality(b.ids)]))
+            FROM (SELECT array_agg(b.id) AS ids FROM unnest(booked) AS b WHERE b.status = 'confirmed') AS b;
+        END IF;
+        RETURN QUERY
+        SELECT (booked[t.document]).ask, NULL, NULL, t.room, t.version, t.name, t.at, t.data, t.outbox_id
+        FROM tell_documents('{}', '{}', '{}', documents, ARRAY(SELECT 'booking.' || b.status FROM unnest(booked) AS b),
+                            ARRAY(SELECT DISTINCT ROW(c.room_id, c.busy, c.room_type_id, c.night, c.place_session_id)::touched
+                                  FROM unnest(claims_of_items(items)) AS c)) AS t;
+    END IF;
 END
 $$;
