@@ -25,9 +25,10 @@ async def test_one_short_round_measures_everything_and_sells_every_place_once(se
         measured = await holds.measure(hub, url, Pace(rounds=1, seconds=0.5, seconds_of_warming=1))
     assert measured.rush_sold == [10_000]
     assert measured.rush_refused == [2_000]
-    for rates in (measured.slots_pgbench, measured.slots_single, measured.slots_batched, measured.hot_pgbench):
+    for rates in (measured.slots_pgbench, measured.slots_single, measured.slots_batched):
         assert rates[0] > 0
-    assert measured.hot_batched[0] > measured.hot_pgbench[0]
+    assert measured.hot_batched[0] > measured.hot_pgbench[0] > 0
+    assert measured.hot_batched[0] > measured.hot_pgbench_waiting[0] > 0
     assert "10,000 sold, 2,000 refused" in holds.report(measured)
     assert await databases(settings) == set()
 
@@ -35,11 +36,20 @@ async def test_one_short_round_measures_everything_and_sells_every_place_once(se
 def test_ratios_are_compared_round_by_round() -> None:
     # the machine ran at half its speed in the second round, which changes no ratio
     measured = Measured(
-        [100, 50, 100], [80, 40, 80], [200, 100, 200], [10, 5, 10], [200, 100, 200], [1.0], [10_000], [2_000]
+        slots_pgbench=[100, 50, 100],
+        slots_single=[80, 40, 80],
+        slots_batched=[200, 100, 200],
+        hot_pgbench=[16, 8, 16],
+        hot_pgbench_waiting=[10, 5, 10],
+        hot_batched=[200, 100, 200],
+        rush_seconds=[1.0],
+        rush_sold=[10_000],
+        rush_refused=[2_000],
     )
     shown = holds.report(measured).splitlines()
     assert [line.split()[-1] for line in shown[2:4]] == ["met", "met"]
-    assert shown[5].split()[-3:] == ["20.00", "20.00", "met"]
+    assert shown[5].split()[-1] == "12.50"
+    assert shown[7].split()[-3:] == ["20.00", "20.00", "met"]
     assert holds.ratio_of([70, 20], [100, 50]) == pytest.approx(0.55)
 
 
