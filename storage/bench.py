@@ -83,6 +83,8 @@ async def scratch_database(url: str) -> AsyncIterator[str]:
 async def fill(pool: Pool) -> None:
     """Open halls by the hundred, two sessions, and accounts for a crowd."""
     async with as_owner(pool) as db:
+        # A hundred thousand people, each of them audited, take longer than a request may.
+        await db.execute("SET statement_timeout = 0")
         await db.execute(
             f"""
             INSERT INTO users (email, full_name)
@@ -102,6 +104,7 @@ async def fill(pool: Pool) -> None:
             timeout=120,
         )
         await db.execute("VACUUM ANALYZE", timeout=120)
+        await db.execute("RESET statement_timeout")
 
 
 async def empty(pool: Pool) -> None:
