@@ -13,7 +13,7 @@ from hub.services.attempts import SENDINGS
 from hub.services.codes import CodeGone
 from hub.work import Work
 from storage import codes as store
-from storage import users
+from storage import identities, users
 from storage.query import Db
 
 # The job that looks for the account: whoever asked has had their answer by then, and nothing in it says what it found.
@@ -38,7 +38,14 @@ async def look_for(hub: Hub, data: dict[str, Any]) -> None:
         user_id = await users.find_addressee(work.db, data["email"], data["phone"])
         if user_id is not None:
             user = await verifications.locked(work, user_id)
-            await send(hub, work, user, by_sms=data["channel"] == "sms")
+            by_sms = data["channel"] == "sms"
+            target = user.phone if by_sms else user.email
+            # Asked for by the one and sent to the other, it counts for both.
+            if (
+                target in (None, data["email"], data["phone"])
+                or await attempts.take(hub, work.db, SENDINGS, target) == 0
+            ):
+                await send(hub, work, user, by_sms=by_sms)
 
 
 async def send(hub: Hub, work: Work, user: User, *, by_sms: bool = False) -> None:
@@ -102,6 +109,9 @@ async def reset(hub: Hub, actor: Actor, ask: ResetPassword) -> None:
         target = await store.spend_proof(work.db, user_id, _PURPOSE, proof)
         if target is None:
             raise CodeGone()
+        if target == user.email and not user.email_verified:
+            # An account elsewhere may be of somebody who signed up with an address that is not theirs.
+            await identities.delete_all(work.db, user_id)
         # Whoever reads the mail of an address has shown that it is theirs.
         await users.verify_email(work.db, user_id, target)
         await credentials.set_password(work, user, password_hash)

@@ -18,10 +18,11 @@ from hub.models.second_factor import (
     RecoveryCodes,
     SecondFactor,
 )
-from hub.services import attempts, reauthentication, totp
+from hub.services import attempts, mail, reauthentication, totp
 from hub.services.access import signed_in
 from hub.services.attempts import SECOND_FACTORS
 from hub.services.codes import CodeGone
+from hub.work import Work
 from storage import second_factor as store
 from storage import users
 from storage.query import Db
@@ -90,6 +91,7 @@ async def confirm(hub: Hub, actor: Actor, ask: ConfirmSecondFactor) -> RecoveryC
             raise SecondFactorIsOn()
         await attempts.give_back(hub, work.db, SECOND_FACTORS, user_id)
         work.revoke(user_id)
+        await _tell(work, user_id, "second_factor_on")
         return await _new_recovery_codes(hub, work.db, user_id)
 
 
@@ -108,6 +110,13 @@ async def end(hub: Hub, actor: Actor, ask: EndSecondFactor) -> None:
     async with hub.work(actor) as work:
         await store.end(work.db, user_id)
         await store.drop_recovery_codes(work.db, user_id)
+        await _tell(work, user_id, "second_factor_off")
+
+
+async def _tell(work: Work, user_id: int, template: str) -> None:
+    user = await users.find(work.db, user_id)
+    if user is not None:
+        await mail.send(work, user.email, template, user.language, {"name": user.full_name})
 
 
 async def _prove_both(hub: Hub, actor: Actor, ask: EndSecondFactor) -> int:

@@ -76,7 +76,7 @@ async def test_another_site_can_neither_log_in_nor_out_nor_refresh(
     http: Http, people: People, headers: dict[str, str], status: int
 ) -> None:
     await send(http, "register", ANA)
-    for what in ("login", "register", "refresh", "logout"):
+    for what in ("login", "register", "refresh", "logout", "password"):
         assert (await send(http, what, LOGIN, **headers)).status == status
 
 

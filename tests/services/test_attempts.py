@@ -5,6 +5,7 @@ import pytest
 
 from hub.core import Actor
 from hub.errors import WrongCredentials
+from hub.jobs import housekeeping
 from hub.models.users import Tokens
 from hub.services import accounts, attempts
 from hub.services.attempts import PASSWORDS, Limit, TooManyTries
@@ -115,3 +116,15 @@ async def test_without_rate_limits_nothing_is_counted(hub: ListeningHub) -> None
     async with hub.pool.acquire() as db:
         assert await attempts.take(hub, db, PASSWORDS, "anybody") == 0
         assert await db.fetchval("SELECT count(*) FROM attempts") == 0
+
+
+async def test_what_nobody_can_try_any_more_is_forgotten(hub: ListeningHub) -> None:
+    await registered(hub)
+    await guess(hub)
+    await housekeeping.forget(hub)
+    kept = await count(hub, "SELECT count(*) FROM attempts"), await count(hub, "SELECT count(*) FROM codes")
+    assert kept == (3, 1)
+    await run(hub, "UPDATE attempts SET at = at - interval '26 hours'")
+    await run(hub, "UPDATE codes SET made_at = made_at - interval '25 hours'")
+    await housekeeping.forget(hub)
+    assert await count(hub, "SELECT count(*) FROM attempts") == await count(hub, "SELECT count(*) FROM codes") == 0

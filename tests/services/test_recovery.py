@@ -121,6 +121,17 @@ async def test_who_asks_again_and_again_is_answered_and_sent_nothing(hub: Listen
     assert len([one for one in await letters_to(hub, ANA) if one.subject == "Choose a new password"]) == 1
 
 
+@pytest.mark.abuse("D6")
+async def test_a_number_gets_no_more_when_it_is_asked_for_by_address_and_by_number(hub: ListeningHub) -> None:
+    hub.settings = replace(hub.settings, rate_limits=True)
+    await registered(hub, phone=NUMBER)
+    await run(hub, "UPDATE users SET phone_verified_at = clock_timestamp()")
+    await run(hub, "DELETE FROM attempts")
+    await forgot(hub, phone=NUMBER, channel="sms")
+    await forgot(hub, email=ANA, channel="sms")
+    assert len(await letters_to(hub, NUMBER)) == 1
+
+
 @pytest.mark.abuse("D8")
 async def test_a_link_is_not_to_be_guessed_reused_or_used_after_a_newer_one_or_half_an_hour(hub: ListeningHub) -> None:
     await registered(hub)

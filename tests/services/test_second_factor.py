@@ -17,7 +17,7 @@ from hub.services.totp import STEP_SECONDS, SecondFactorNeeded, SecondFactorRequ
 from storage import users
 from tests.doors import PASSWORD, ListeningHub
 from tests.identities import PHONE, actor_of, count, good, log_in, registered
-from tests.mailbox import code_for, link_for
+from tests.mailbox import code_for, letters_to, link_for
 
 ANA = "ana@example.org"
 NEXT = "another horse battery staple"
@@ -230,6 +230,9 @@ async def test_ending_it_takes_both_factors(hub: ListeningHub) -> None:
     await second_factor.end(hub, actor, both(phone.next()))
     assert isinstance(await accounts.log_in(hub, PHONE, log_in()), Tokens)
     assert await count(hub, "SELECT count(*) FROM recovery_codes") == 0
+    subjects = [one.subject for one in await letters_to(hub, ANA)]
+    assert "Logging in now asks for a second factor" in subjects
+    assert "Logging in no longer asks for a second factor" in subjects
     fresh, _ = await enrolled(hub, given)
     assert fresh.totp.secret != phone.totp.secret
     with pytest.raises(WrongSecondFactor):
