@@ -282,6 +282,8 @@ def test_the_private_names_that_the_hardening_leans_on_are_as_they_were() -> Non
     assert parameters(socketio.base_manager.BaseManager.sid_from_eio_sid) == ["self", "eio_sid", "namespace"]
     assert parameters(socketio.base_manager.BaseManager.is_connected) == ["self", "sid", "namespace"]
     assert parameters(server._handle_eio_connect) == ["self", "eio_sid", "environ"]
+    assert parameters(socketio.base_manager.BaseManager.basic_disconnect) == ["self", "sid", "namespace", "kwargs"]
+    assert parameters(socketio.base_manager.BaseManager.basic_leave_room) == ["self", "sid", "namespace", "room"]
     assert parameters(server._send_packet) == ["self", "eio_sid", "pkt"]
     assert parameters(server.attach) == ["self", "app", "socketio_path"]
     # Whatever the library sends goes through the one method that is replaced.
