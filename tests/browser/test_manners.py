@@ -19,6 +19,13 @@ LOOK = """async () => (await axe.run(document, { runOnly: ["wcag2a", "wcag2aa", 
   .violations.filter((one) => ["serious", "critical"].includes(one.impact))
   .map((one) => `${one.id}: ${one.nodes[0].html} ${one.nodes[0].failureSummary}`)"""
 
+SMALL = """() => [...document.querySelectorAll("button, input, select, summary, .top a, .button, [role=gridcell]")]
+  .filter((one) => one.offsetParent && !one.closest(".only-read"))
+  .map((one) => (one.matches("[type=radio], [type=checkbox]") ? one.closest("label") : one))
+  .map((one) => [one, one.getBoundingClientRect()])
+  .filter(([, box]) => box.width < 44 || box.height < 44)
+  .map(([one, box]) => `${location.pathname} ${one.outerHTML.slice(0, 80)} ${box.width}x${box.height}`)"""
+
 
 async def busy(app_server: AppServer, town: Town) -> Person:
     """Let somebody hold and book a little of everything; answers who."""
@@ -39,6 +46,13 @@ def pages(town: Town) -> list[str]:
         f"/venues/{town.hotel.id}",
         "/login",
         "/register",
+        "/verify",
+        "/forgot-password",
+        "/reset-password",
+        "/invitation",
+        "/account",
+        "/account/security",
+        f"/venues/{town.hall.id}/staff",
         "/bookings",
         "/dashboard",
     ]
@@ -70,6 +84,35 @@ async def test_axe_finds_nothing_serious_on_any_page(
     await guest.page.get_by_role("button", name=re.compile("^Move ")).first.click()
     await look("moving")
     assert [one for ones in found.values() for one in ones] == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (320, "light")])
+async def test_what_one_sees_of_oneself_and_others_is_for_everybody_too(
+    window: Open, town: Town, app_server: AppServer, width: int, scheme: str
+) -> None:
+    await town.people.customer("Rui Reis")
+    admin = await window(width, color_scheme=scheme, bypass_csp=True, has_touch=width < 400)
+    await admin.log_in(await town.people.admin("Sam Super", "super_admin"))
+    wrong: list[str] = []
+    for path, ready in (
+        ("/account", ".face"),
+        ("/account/security", "[data-login]"),
+        (f"/venues/{town.hall.id}/staff", "[data-person]"),
+        ("/admin/users", "[data-person]"),
+        ("/admin/users/2", ".facts"),
+        ("/admin/roles?role=3", ".matrix"),
+        ("/admin/audit", "[data-entry]"),
+    ):
+        await admin.open(path)
+        await admin.page.locator(ready).first.wait_for()
+        for closed in await admin.page.locator("summary").all():
+            await closed.click()
+        await admin.page.evaluate(AXE)
+        wrong += [f"{path}: {one}" for one in await admin.page.evaluate(LOOK)]
+        if await admin.page.evaluate("document.documentElement.scrollWidth") > width:
+            wrong.append(f"{path} scrolls sideways")
+        wrong += await admin.page.evaluate(SMALL) if width < 400 else []
+    assert wrong == []
 
 
 async def test_nothing_scrolls_sideways_on_a_phone_or_at_twice_the_size(
@@ -105,14 +148,7 @@ async def test_targets_are_large_enough_for_a_finger(window: Open, town: Town, a
     small: list[str] = []
     for path in pages(town):
         await phone.open(path)
-        small += await phone.page.evaluate(
-            """() => [...document.querySelectorAll("button, input, select, summary, .top a, .button, [role=gridcell]")]
-              .filter((one) => one.offsetParent && !one.closest(".only-read"))
-              .map((one) => (one.matches("[type=radio], [type=checkbox]") ? one.closest("label") : one))
-              .map((one) => [one, one.getBoundingClientRect()])
-              .filter(([, box]) => box.width < 44 || box.height < 44)
-              .map(([one, box]) => `${location.pathname} ${one.outerHTML.slice(0, 80)} ${box.width}x${box.height}`)"""
-        )
+        small += await phone.page.evaluate(SMALL)
     assert small == []
 
 

@@ -13,6 +13,11 @@ from tests.doors import Answer, AppServer, Http, People
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 VOID = {"meta", "link", "input", "br", "path", "rect", "polyline", "circle"}
+PAGES = (
+    *("/login", "/register", "/verify", "/verify?channel=phone", "/forgot-password", "/reset-password", "/invitation"),
+    *("/bookings", "/dashboard", "/account", "/account/security"),
+    *("/admin/users?q=ana&status=active", "/admin/users/1", "/admin/roles", "/admin/audit?entity=user&venue_id=1"),
+)
 
 
 class Reader(HTMLParser):
@@ -51,7 +56,7 @@ async def test_every_page_is_whole_and_obeys_the_policy_of_no_inline_style_or_sc
     hotel = await make_venue(app_server.hub, vera.actor, kind="hotel")
     await make_room_type(app_server.hub, vera.actor, hotel, total_rooms=2)
     await make_session(app_server.hub, vera.actor, hotel)
-    for path in ("/", f"/venues/{hotel.id}", "/dashboard", "/bookings", "/login", "/register"):
+    for path in ("/", f"/venues/{hotel.id}", f"/venues/{hotel.id}/staff", *PAGES):
         answer = await page(http, path)
         assert answer.status == 200, path
         reader = Reader()
@@ -68,7 +73,7 @@ async def test_every_page_is_whole_and_obeys_the_policy_of_no_inline_style_or_sc
 
 
 async def test_every_script_and_style_a_page_names_is_there(http: Http) -> None:
-    for path in ("/", "/dashboard", "/bookings", "/login"):
+    for path in ("/", *PAGES):
         named = re.findall(r'(?:href|src)="(/(?:static|lib)/[^"]+)"', (await page(http, path)).text)
         assert len(named) > 10
         for one in named:

@@ -1,0 +1,221 @@
+"""Those who run venues and the hub: staff is invited, people are suspended, roles made, and the trail read."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from hub.core import Actor
+from hub.errors import Forbidden
+from hub.models.users import LogIn
+from hub.services import accounts, audit
+from tests.browser.conftest import Open, Town, Window
+from tests.doors import PASSWORD, AppServer, Person
+from tests.mailbox import link_for
+
+
+async def as_super(window: Open, town: Town, path: str) -> Window:
+    """Open a page of the administration as a super admin."""
+    found: Window = await window()
+    await found.log_in(await town.people.admin("Sam Super", "super_admin"))
+    await found.open(path)
+    return found
+
+
+async def test_staff_is_invited_by_mail_accepts_and_is_let_go(window: Open, town: Town, app_server: AppServer) -> None:
+    clara = await town.people.customer("Clara Clerk")
+    hers, theirs = await window(), await window()
+    owner = theirs.page
+    await theirs.log_in(town.owner)
+    await theirs.open("/dashboard")
+    await owner.locator(".board-head select").first.select_option("Sala Norte")
+    await owner.get_by_role("link", name="Staff").click()
+    form = owner.get_by_role("form", name="Invite somebody")
+    await form.get_by_label("E-mail").fill("nobody")
+    await form.get_by_role("button", name="Invite").click()
+    await expect(form.locator(".wrong")).to_contain_text("must be an e-mail address")
+    await form.get_by_label("E-mail").fill(clara.email)
+    await form.get_by_role("button", name="Invite").click()
+    await expect(form.get_by_role("status")).to_contain_text(f"on its way to {clara.email}")
+    await expect(owner.locator("[data-invitation]")).to_contain_text(clara.email)
+
+    # Who is not logged in yet reads what it is, logs in, and comes back to accept.
+    await hers.page.goto(await link_for(app_server.hub, clara.email))
+    await expect(hers.page.locator("#invitation")).to_contain_text("Sala Norte")
+    assert "token" not in hers.page.url
+    await hers.page.locator("#invitation").get_by_role("link", name="Log in").click()
+    await hers.page.get_by_label("E-mail").fill(clara.email)
+    await hers.page.get_by_label("Password").fill(PASSWORD)
+    await hers.page.get_by_role("button", name="Log in").click()
+    await hers.page.get_by_role("button", name="Accept").click()
+    await expect(hers.page.locator("h1")).to_have_text("Welcome to Sala Norte")
+    await hers.open("/dashboard")
+    await hers.page.locator(".feed").wait_for()
+
+    await owner.reload()
+    row = owner.locator(f'[data-person="{clara.id}"]')
+    await row.get_by_label("What Clara Clerk does").select_option("manager")
+    await hers.open(f"/venues/{town.hall.id}/staff")
+    await expect(hers.page.locator(f'[data-person="{clara.id}"]')).to_contain_text("(you)")
+    await row.get_by_role("button", name="Remove Clara Clerk").click()
+    await row.get_by_role("button", name="Remove", exact=True).click()
+    await expect(row).to_have_count(0)
+    await hers.page.reload()
+    await expect(hers.page.locator("#staff + .refusal")).to_be_visible()
+
+
+async def test_whoever_the_invitation_is_not_for_cannot_accept_it(
+    window: Open, town: Town, app_server: AppServer
+) -> None:
+    clara, rui = await town.people.customer("Clara Clerk"), await town.people.customer("Rui Reis")
+    owner: Window = await window()
+    await owner.log_in(town.owner)
+    await owner.open(f"/venues/{town.hall.id}/staff")
+    await owner.page.get_by_role("form", name="Invite somebody").get_by_label("E-mail").fill(clara.email)
+    await owner.page.get_by_role("button", name="Invite", exact=True).click()
+    await expect(owner.page.locator("[data-invitation]")).to_have_count(1)
+    link = await link_for(app_server.hub, clara.email)
+    his: Window = await window()
+    await his.log_in(rui)
+    await his.page.goto(link)
+    await expect(his.page.locator("#invitation")).to_contain_text(f"You are logged in as {rui.email}")
+    await expect(his.page.get_by_role("button", name="Accept")).to_have_count(0)
+    await owner.page.get_by_role("button", name="Withdraw").click()
+    await expect(owner.page.locator("[data-invitation]")).to_have_count(0)
+    await his.page.reload()
+    await expect(his.page.locator("#invitation .refusal")).to_contain_text("used, withdrawn or has run out")
+
+
+async def suspended(admin: Window, person: Person) -> None:
+    """Find somebody among all people, and suspend them."""
+    page = admin.page
+    await page.get_by_label("Name, e-mail or telephone").fill("rui reis")
+    await page.get_by_role("button", name="Find").click()
+    await expect(page.locator("[data-person]")).to_have_count(1)
+    await page.get_by_role("link", name="Rui Reis").click()
+    form = page.get_by_role("form", name="Suspend")
+    await form.get_by_role("button", name="Suspend").click()
+    await expect(form.locator(".wrong")).to_be_visible()
+    await form.get_by_label("Reason").fill("Sold places twice.")
+    await form.get_by_role("button", name="Suspend").click()
+    await expect(page.locator(".who .state")).to_have_text("suspended")
+    assert page.url.endswith(f"/admin/users/{person.id}")
+
+
+async def test_somebody_is_suspended_and_reinstated_and_the_trail_says_by_whom(
+    window: Open, town: Town, app_server: AppServer
+) -> None:
+    rui = await town.people.customer("Rui Reis")
+    his: Window = await window()
+    await his.log_in(rui)
+    admin = await as_super(window, town, "/admin/users")
+    await suspended(admin, rui)
+    await his.open("/account")
+    await expect(his.page.locator("#content")).to_contain_text("Log in to see this page.")
+    with pytest.raises(Forbidden):
+        await accounts.log_in(app_server.hub, Actor(), LogIn(email=rui.email, password=PASSWORD))
+    await his.open("/login")
+    await his.page.get_by_label("E-mail").fill(rui.email)
+    await his.page.get_by_label("Password").fill(PASSWORD)
+    await his.page.get_by_role("button", name="Log in").click()
+    await expect(his.page.locator(".refusal")).to_contain_text("suspended")
+
+    page = admin.page
+    await page.get_by_role("button", name="Reinstate").click()
+    await expect(page.locator(".who .state")).to_have_text("active")
+    await page.get_by_role("link", name="What was changed about them").click()
+    entry = page.locator("[data-entry]", has_text="users.suspend").first
+    await expect(entry).to_contain_text("update user")
+    await expect(entry).to_contain_text("by Sam Super")
+    await expect(entry).to_contain_text("from 127.0.0.1")
+    await entry.locator("summary").click()
+    status = entry.get_by_role("row", name=re.compile("^status"))
+    await expect(status).to_contain_text("suspended")
+    await expect(entry).not_to_contain_text("Rui")
+    await page.get_by_label("Asked as").fill("users.reinstate")
+    await page.get_by_role("button", name="Find").click()
+    await expect(page.locator("[data-entry]")).to_have_count(1)
+    await expect(page.get_by_label("Its number")).to_have_value(str(rui.id))
+    await page.get_by_label("To", exact=True).fill("2020-01-01")
+    await page.get_by_role("button", name="Find").click()
+    await expect(page.locator(".trail")).to_contain_text("Nothing was changed that fits.")
+    await audit.seal(app_server.hub)
+    await page.get_by_role("button", name="Check that the record is whole").click()
+    await expect(page.locator(".whole")).to_contain_text("Whole:")
+
+
+async def test_a_role_is_made_given_its_permissions_and_granted(
+    window: Open, town: Town, app_server: AppServer
+) -> None:
+    rui = await town.people.customer("Rui Reis")
+    admin = await as_super(window, town, "/admin/roles")
+    page = admin.page
+    await expect(page.locator("#content")).to_contain_text("you can only look")
+    await page.get_by_text("New role").click()
+    form = page.get_by_role("form", name="New role")
+    await form.get_by_label("Name").fill("Auditor")
+    await form.get_by_label("Rank").fill("100")
+    await form.get_by_role("button", name="Make it").click()
+    await expect(form.locator(".wrong")).to_be_visible()
+    await form.get_by_label("Rank").fill("40")
+    await form.get_by_role("button", name="Make it").click()
+    await expect(page.locator("#role")).to_have_text("Auditor")
+    await page.get_by_label("audit, read").check()
+    await page.reload()
+    await expect(page.get_by_label("audit, read")).to_be_checked()
+    await page.get_by_role("button", name="Save what it allows").click()
+    await expect(page.get_by_label("audit, read")).to_be_checked()
+
+    his: Window = await window()
+    await his.log_in(rui)
+    await his.open("/admin/audit")
+    await expect(his.page.locator("#content")).to_contain_text("Your role does not let you see this page.")
+    await expect(his.page.get_by_role("link", name="Admin")).to_have_count(0)
+    await admin.open(f"/admin/users/{rui.id}")
+    await page.get_by_label("Auditor").check()
+    await page.get_by_role("button", name="Set the roles").click()
+    await expect(page.locator(".facts")).to_contain_text("auditor")
+    await his.open("/admin/audit")
+    await expect(his.page.locator("[data-entry]").first).to_be_visible()
+    await expect(his.page.get_by_role("link", name="Admin")).to_be_visible()
+
+
+async def test_a_super_admin_acts_as_somebody_under_a_banner_and_is_themselves_again(
+    window: Open, town: Town, app_server: AppServer
+) -> None:
+    rui = await town.people.customer("Rui Reis")
+    admin = await as_super(window, town, f"/admin/users/{rui.id}")
+    page = admin.page
+    await page.get_by_role("button", name="Act as Rui Reis").click()
+    await expect(page).to_have_url(f"{app_server.url}/")
+    banner = page.get_by_role("region", name="Acting as somebody else")
+    await expect(banner).to_contain_text("You act as Rui Reis.")
+    await admin.open("/account")
+    await expect(banner).to_be_visible()
+    profile = page.get_by_role("form", name="Profile")
+    await profile.get_by_label("First name").fill("Rui")
+    await profile.get_by_role("button", name="Save").click()
+    await expect(profile.get_by_role("status")).to_have_text("Saved.")
+    await admin.open("/account/security")
+    await expect(page.locator("#linked + .refusal")).to_contain_text("only they themselves can")
+    await page.get_by_role("button", name="Be yourself again").click()
+    await expect(page.locator(".person .name")).to_have_text("Sam Super")
+    await expect(banner).to_have_count(0)
+    await admin.open("/admin/audit?asked=me.change")
+    await expect(page.locator("[data-entry]")).to_contain_text("by Rui Reis, for whom person")
+
+
+async def test_an_account_is_opened_for_somebody_who_chooses_their_password(
+    window: Open, town: Town, app_server: AppServer
+) -> None:
+    admin = await as_super(window, town, "/admin/users")
+    page = admin.page
+    await page.get_by_text("New account").click()
+    form = page.get_by_role("form", name="New account")
+    await form.get_by_label("Name", exact=True).fill("Nora New")
+    await form.get_by_label("E-mail").fill("nora@example.org")
+    await form.get_by_label(re.compile("^Vendor")).check()
+    await form.get_by_role("button", name="Open the account").click()
+    await expect(page.locator(".who h2")).to_have_text("Nora New")
+    await expect(page.locator(".facts")).to_contain_text("vendor, customer")
+    assert "/login" in await link_for(app_server.hub, "nora@example.org")
