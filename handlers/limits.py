@@ -25,7 +25,7 @@ log = logging.getLogger("hub.limits")
 # Seconds that Redis may take, and seconds for which it is not asked again once it took longer.
 _REDIS_SECONDS = 0.25
 _LOCAL_SECONDS = 2.0
-# Counts that one worker keeps by itself while Redis is away.
+# Counts that one worker keeps by itself, for when Redis is away.
 _MOST_LOCAL = 50_000
 
 
@@ -88,7 +88,6 @@ class Taken:
     key: str
     left: int
     seconds: int
-    is_local: bool
 
     @property
     def name(self) -> str:
@@ -127,7 +126,7 @@ class Limits:
 
     async def give_back(self, taken: Taken) -> None:
         """Take an ask out of the count."""
-        await self._count(taken.key, taken.seconds, -1, only_local=taken.is_local)
+        await self._count(taken.key, taken.seconds, -1)
 
     async def close(self) -> None:
         """Let go of Redis."""
@@ -137,16 +136,20 @@ class Limits:
         item: RateLimitItem = RateLimitItemPerSecond(most, pace.seconds, pace.name)
         window, passed = divmod(self._now().timestamp(), pace.seconds)
         key = item.key_for(whose, who, str(int(window)))
-        count, is_local = await self._count(key, pace.seconds)
+        count = await self._count(key, pace.seconds)
         seconds = max(1, round(pace.seconds - passed))
-        taken = Taken(pace, whose, most, key, max(0, most - count), seconds, is_local)
+        taken = Taken(pace, whose, most, key, max(0, most - count), seconds)
         if count > most:
             raise TooManyRequests(retry_after=seconds)
         return taken
 
-    async def _count(self, key: str, seconds: int, amount: int = 1, *, only_local: bool = False) -> tuple[int, bool]:
+    async def _count(self, key: str, seconds: int, amount: int = 1) -> int:
+        # Always here too: when Redis fails, this worker knows what it has seen itself.
+        if len(self._local) >= _MOST_LOCAL and key not in self._local:
+            self._local.clear()
+        self._local[key] += amount
         now = time.monotonic()
-        if not only_local and now >= self._local_until:
+        if now >= self._local_until:
             if self._is_away:
                 # One ask tries whether Redis is back; the others do not wait for it.
                 self._local_until = now + _LOCAL_SECONDS
@@ -160,11 +163,8 @@ class Limits:
                 self._is_away, self._local_until = True, time.monotonic() + _LOCAL_SECONDS
             else:
                 self._is_away, self._local_until = False, 0.0
-                return count, False
-        if len(self._local) >= _MOST_LOCAL and key not in self._local:
-            self._local.clear()
-        self._local[key] += amount
-        return self._local[key], True
+                return count
+        return self._local[key]
 
 
 def policies(taken: list[Taken]) -> str:
