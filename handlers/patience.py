@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import Any
 
+import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
+from handlers.problems import problem
+from hub.errors import Malformed
+
+# Of an answer that never reaches the application and its manners.
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "Server": "booking-hub",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 # Seconds from the first byte of a head (or from connecting) to its last.
 SECONDS_FOR_HEAD = 10.0
 # A body that comes more slowly than this, looked at as often as that, is not waited for.
@@ -25,6 +39,8 @@ MANNERS: dict[str, Any] = {
     "max_line_size": 8190,
     "max_field_size": 8190,
     "max_headers": 100,
+    # The hub reads nothing compressed, so nothing is unpacked before that is noticed.
+    "auto_decompress": False,
 }
 
 
@@ -62,6 +78,23 @@ class PatientHandler(RequestHandler):
             self._wait_no_longer()
         elif self._current_request is None and not self._messages and self._due is None:
             self._wait_for_head()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what cannot be read as HTTP, in one sentence and without a word in the log: anybody may send it."""
+        if not isinstance(exc, HttpProcessingError) or request.writer.output_size > 0:
+            return super().handle_error(request, status, exc, message)
+        document = problem(Malformed("This is no request that HTTP knows."), "", secrets.token_hex(8))
+        response = web.Response(
+            status=400, body=orjson.dumps(document), content_type="application/problem+json", headers=HEADERS
+        )
+        response.force_close()
+        return response
 
     def _wait_for_head(self) -> None:
         self._due = self._loop.call_later(SECONDS_FOR_HEAD, self._give_up)
