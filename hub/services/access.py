@@ -155,6 +155,16 @@ async def managed_venue(db: Db, actor: Actor, venue_id: int, permission: str) ->
     return found
 
 
+async def workplace(db: Db, actor: Actor, venue_id: int, permission: str) -> tuple[Venue, bool]:
+    """Lock and load a venue one works at, or a role reaches; tells whether one also manages it."""
+    await ties.lock_venue(db, venue_id)
+    tie = None if actor.is_hub else await ties.tie(db, venue_id, signed_in(actor))
+    found = await venue_store.find(db, venue_id)
+    if found is None or not (tie or actor.may(permission)):
+        raise NotFound()
+    return found, tie in ("owner", "manager") or actor.may(permission)
+
+
 async def works_at_all(db: Db, actor: Actor, venue_ids: list[int]) -> bool:
     """Tell whether the actor works at every one of these venues; a booking of several needs all of them."""
     if actor.user_id is None and not actor.is_hub:

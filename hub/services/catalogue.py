@@ -53,7 +53,7 @@ async def read_room(db: Db, room_id: int) -> RoomOffer:
     version = await versions.of_room(db, room_id)
     room = await room_store.find(db, room_id)
     if version is None or room is None:
-        raise NotFound("There is no such room.")
+        raise NotFound()
     offer = await read_type(db, room.room_type_id)
     return RoomOffer(version, offer.venue, offer.room_type, room)
 
@@ -64,7 +64,7 @@ async def read_type(db: Db, room_type_id: int) -> TypeOffer:
     room_type = await type_store.find(db, room_type_id)
     venue = None if room_type is None else await venue_store.find(db, room_type.venue_id)
     if version is None or room_type is None or venue is None:
-        raise NotFound("There is no such room type.")
+        raise NotFound()
     return TypeOffer(version, venue, room_type)
 
 
@@ -74,7 +74,7 @@ async def read_session(db: Db, session_id: int) -> SessionOffer:
     session = await session_store.find(db, session_id)
     venue = None if session is None else await venue_store.find(db, session.venue_id)
     if version is None or session is None or venue is None:
-        raise NotFound("There is no such session.")
+        raise NotFound()
     return SessionOffer(version, venue, session)
 
 

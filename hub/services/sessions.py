@@ -17,7 +17,6 @@ from hub.models.sessions import CancelSession, ChangeSession, CreateSession, Lis
 from hub.models.venues import Venue
 from hub.services import access, bookings, inventory, judging, placing, studios, zones
 from hub.work import Work
-from storage import access as ties
 from storage import bookings as booking_store
 from storage import claims
 from storage import closures as closure_store
@@ -25,7 +24,6 @@ from storage import inventory as obstacles
 from storage import room_types as type_store
 from storage import rooms as room_store
 from storage import sessions as store
-from storage import venues as venue_store
 from storage.claims import Claim
 from storage.event_log import Touched
 from storage.query import Db
@@ -93,7 +91,7 @@ async def create(hub: Hub, actor: Actor, ask: CreateSession) -> Session:
         elif ask.timezone is not None:
             raise Invalid.field("timezone", "is the venue's, if you name one")
         else:
-            venue, _ = await _workplace(work.db, actor, ask.venue_id)
+            venue, _ = await access.workplace(work.db, actor, ask.venue_id, "session:update")
         begin, end = _judged_time(hub, venue, ask.starts_at, ask.ends_at)
         await _judge_room(work.db, venue, ask.room_id)
         fields = ask.model_dump(mode="json", exclude={"venue_id", "timezone"}) | {
@@ -194,22 +192,13 @@ async def _give_back(work: Work, session_id: int) -> None:
     await store.set_places(work.db, session_id, await store.places_taken(work.db, session_id))
 
 
-async def _workplace(db: Db, actor: Actor, venue_id: int) -> tuple[Venue, bool]:
-    """Lock and find a venue one owns or works at; tells whether one also manages it."""
-    await ties.lock_venue(db, venue_id)
-    tie = None if actor.is_hub else await ties.tie(db, venue_id, access.signed_in(actor))
-    venue = await venue_store.find(db, venue_id)
-    if venue is None or not (tie or actor.may("session:update")):
-        raise NotFound()
-    return venue, tie in ("owner", "manager") or actor.may("session:update")
-
-
 async def _managed(db: Db, actor: Actor, session_id: int) -> tuple[Venue, Session]:
     """Find a session for who leads it or manages its venue, whose inventory is locked from then on."""
-    venue, manages = await _workplace(db, actor, (await _found(db, session_id)).venue_id)
+    venue_id = (await _found(db, session_id)).venue_id
+    venue, manages = await access.workplace(db, actor, venue_id, "session:update")
     session = await _found(db, session_id)
     if not manages and session.facilitator_id != actor.user_id:
-        raise NotFound()
+        raise Forbidden("Only who leads a session, or manages its venue, can change it.")
     return venue, session
 
 

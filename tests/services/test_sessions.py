@@ -321,7 +321,7 @@ async def test_a_session_is_changed_by_who_leads_it_or_manages_the_venue(hub: Li
     stranger = await make_actor(hub, "facilitator")
     async with hub.pool.acquire() as db:
         await db.execute("DELETE FROM venue_staff WHERE user_id = $1", leader.user_id)
-    for actor, refusal in [(colleague, NotFound), (stranger, NotFound), (leader, NotFound), (GUEST, Unauthenticated)]:
+    for actor, refusal in [(colleague, Forbidden), (stranger, NotFound), (leader, NotFound), (GUEST, Unauthenticated)]:
         for refused in [
             sessions.change(hub, actor, ChangeSession(session_id=session.id, price=1)),
             sessions.cancel(hub, actor, CancelSession(session_id=session.id)),
