@@ -27,6 +27,8 @@ class MailServer:
     refuse_letter: Callable[[EmailMessage], str | None] = lambda letter: None
     # Called once the letter is taken, before the sender is told so.
     taken: Callable[[int], None] = lambda count: None
+    # How long it thinks before it says yes, in seconds.
+    thinks: float = 0
 
     @property
     def url(self) -> str:
@@ -57,6 +59,7 @@ class MailServer:
         self.received.append(letter)
         self.envelopes.append((envelope.mail_from, envelope.rcpt_tos))
         self.taken(len(self.received))
+        await asyncio.sleep(self.thinks)
         return "250 It is mine now"
 
 

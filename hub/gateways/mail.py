@@ -25,6 +25,7 @@ from storage.pool import Pool
 from storage.transaction import reading
 
 SECONDS = 15.0
+SECONDS_TO_LEAVE = 1.0
 # Servers hang up on those who say nothing for a while; a connection that rested longer is not trusted.
 SECONDS_AT_REST = 20.0
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -127,7 +128,7 @@ class Smtp:
         """Take leave of the server."""
         if self._client.is_connected:
             with contextlib.suppress(aiosmtplib.SMTPException, OSError):
-                await self._client.quit()
+                await self._client.quit(timeout=SECONDS_TO_LEAVE)
         self._client.close()
 
 

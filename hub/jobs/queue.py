@@ -27,6 +27,7 @@ PAUSE = 0.5
 TRIES = 12
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 3600.0
 LONGEST_ERROR = 500
+SECONDS_TO_END = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,18 @@ async def work(hub: Hub, kind: str, lane: Lane) -> bool:
         job = await jobs.take(db, kind, lane.lease)
     if job is None:
         return False
-    await _note(hub, job, await _error_of(lane, job))
+    doing = asyncio.create_task(_do(hub, lane, job))
+    try:
+        await asyncio.shield(doing)
+    finally:
+        # A worker that is told to stop ends what it has begun, or it would be done again by the next.
+        await asyncio.wait({doing}, timeout=SECONDS_TO_END)
+        doing.cancel()
     return True
+
+
+async def _do(hub: Hub, lane: Lane, job: Job) -> None:
+    await _note(hub, job, await _error_of(lane, job))
 
 
 async def _error_of(lane: Lane, job: Job) -> Exception | None:

@@ -297,6 +297,36 @@ async def test_workers_that_are_killed_miss_no_mail_and_repeat_one_at_most(sendi
     assert len(to) <= 503
 
 
+async def test_a_worker_that_is_told_to_stop_ends_the_mail_it_has_begun(sending, mails):
+    mails.thinks = 0.3
+    begun = asyncio.Event()
+    mails.taken = lambda count: begun.set()
+    await send(sending, "ana@example.org", "rui@example.org")
+    working = asyncio.create_task(queue.run(sending))
+    await asyncio.wait_for(begun.wait(), 10)
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    async with sending.pool.acquire() as db:
+        assert await db.fetchval("SELECT array_agg(done_at IS NOT NULL ORDER BY id) FROM jobs") == [True, False]
+    await queue.work_off(sending)
+    assert [to for _, to in mails.envelopes] == [["ana@example.org"], ["rui@example.org"]]
+
+
+async def test_a_mail_server_that_hangs_delays_no_stop(sending, mails):
+    mails.thinks = 5
+    begun = asyncio.Event()
+    mails.taken = lambda count: begun.set()
+    await send(sending, "ana@example.org")
+    working = asyncio.create_task(queue.run(sending))
+    await asyncio.wait_for(begun.wait(), 10)
+    started = asyncio.get_running_loop().time()
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    assert asyncio.get_running_loop().time() - started < 4
+
+
 async def _nothing_left(hub: ListeningHub) -> None:
     left = 1
     while left:
