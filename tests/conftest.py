@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest_plugins = ["tests.servers", "tests.doors", "tests.openid"]
+pytest_plugins = ["tests.servers", "tests.doors", "tests.openid", "tests.bucket"]
 
 # The longest run first, so that at the end nobody waits for one of them alone.
 LONGEST = (

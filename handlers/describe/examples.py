@@ -59,5 +59,5 @@ def _text(schema: Schema) -> str:
     if "pattern" in schema:
         return _PATTERNS.get(schema["pattern"], "example")
     text = _TEXTS.get(schema.get("format", ""), "example")
-    least, most = schema.get("minLength", 0), schema.get("maxLength", len(text))
+    least, most = int(schema.get("minLength", 0)), int(schema.get("maxLength", len(text)))
     return (text * (least // len(text) + 1))[: max(least, min(len(text), most))]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from hub.core import Hub
-from storage import attempts, codes, jobs, letters, logins, repeats, replay
+from hub.services import files
+from storage import attempts, codes, identities, jobs, letters, logins, repeats, replay
 
 CLOCK_SECONDS = 30.0
 FORGET_SECONDS = 60.0
@@ -37,11 +38,12 @@ async def run(hub: Hub) -> None:
 
 
 async def forget(hub: Hub) -> int:
-    """Forget events, answers, logins, jobs and letters that are too old for anybody; answers how many events went."""
+    """Forget events, answers, logins, jobs, letters and files that are too old; answers how many events went."""
     gone = 0
     async with hub.reading() as db:
         await repeats.forget_old(db)
         await codes.forget_old(db, CODES_KEPT_HOURS)
+        await identities.forget_codes(db, CODES_KEPT_HOURS, AT_ONCE)
         await attempts.forget_old(db, ATTEMPTS_KEPT_HOURS, AT_ONCE)
         await logins.forget_ended(db, LOGINS_KEPT_DAYS, AT_ONCE)
         await jobs.forget_ended(db, DONE_JOBS_KEPT_DAYS, FAILED_JOBS_KEPT_DAYS, AT_ONCE)
@@ -49,4 +51,5 @@ async def forget(hub: Hub) -> int:
         for span in await replay.outdated(db, hub.settings.event_retention_hours):
             while forgotten := await replay.forget(db, span.room, span.last, AT_ONCE):
                 gone += forgotten
+    await files.sweep(hub)
     return gone

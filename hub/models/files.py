@@ -11,6 +11,7 @@ from hub.models.base import Ask, Id, Line, Thing
 
 FileKind = Literal["picture", "venue", "room_type", "room"]
 MediaType = Literal["image/jpeg", "image/png", "image/webp"]
+Extension = Literal["jpg", "png", "webp"]
 
 NAME = re.compile(r"[0-9a-f]{32}\.(jpg|png|webp)")
 FileName = Annotated[
@@ -18,7 +19,7 @@ FileName = Annotated[
     StringConstraints(pattern=r"^[0-9a-f]{32}\.(jpg|png|webp)$"),
     Field(examples=["0f3a9c5e7b1d2f4a6c8e0b2d4f6a8c0e.jpg"]),
 ]
-MEDIA_TYPES: dict[str, MediaType] = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
+MEDIA_TYPES: dict[Extension, MediaType] = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 # Any other would be one more picture to compute and to keep, for whoever counts upwards.
 SIZES = (64, 128, 256, 400, 640, 960, 1280, 1920)
 # No thing's pictures are flatter or taller than that.
@@ -46,7 +47,7 @@ class Picture(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     body: bytes = Field(repr=False)
-    extension: Literal["jpg", "png", "webp"]
+    extension: Extension
     width: int
     height: int
 

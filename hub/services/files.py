@@ -18,6 +18,7 @@ from hub.events.venues import VenueChanged
 from hub.models.fields import Image
 from hub.models.files import (
     MEDIA_TYPES,
+    Extension,
     Picture,
     RemoveRoomImage,
     RemoveRoomTypeImage,
@@ -133,12 +134,12 @@ async def serve(hub: Hub, name: str, size: Size, *, takes_webp: bool) -> Served:
         kept = await store.find(db, name)
     if kept is None:
         raise NotFound()
-    stem, _, extension = name.partition(".")
+    extension = _extension(name)
     if size.is_whole:
         body = await hub.files.get(name)
     else:
         extension = "webp" if takes_webp else extension
-        body = await _sized(hub, kept, size, f"{stem}.{size.key}.{extension}")
+        body = await _sized(hub, kept, size, extension, f"{name.partition('.')[0]}.{size.key}.{extension}")
     if body is None:
         raise NotFound()
     return Served(body=body, media_type=MEDIA_TYPES[extension], is_private=kept.kind == "picture")
@@ -157,7 +158,7 @@ async def sweep(hub: Hub, at_most: int = 200) -> int:
     return len(gone)
 
 
-async def _sized(hub: Hub, kept: store.Kept, size: Size, sized_name: str) -> bytes | None:
+async def _sized(hub: Hub, kept: store.Kept, size: Size, extension: Extension, sized_name: str) -> bytes | None:
     if sized_name in kept.sizes:
         body = await hub.files.get(sized_name)
         if body is not None:
@@ -166,16 +167,15 @@ async def _sized(hub: Hub, kept: store.Kept, size: Size, sized_name: str) -> byt
     key = id(hub), sized_name
     making = _making.get(key)
     if making is None:
-        making = _making[key] = asyncio.create_task(_make(hub, kept.name, size, sized_name))
+        making = _making[key] = asyncio.create_task(_make(hub, kept.name, size, extension, sized_name))
         making.add_done_callback(lambda _: _making.pop(key, None))
     return await asyncio.shield(making)
 
 
-async def _make(hub: Hub, name: str, size: Size, sized_name: str) -> bytes | None:
+async def _make(hub: Hub, name: str, size: Size, extension: Extension, sized_name: str) -> bytes | None:
     whole = await hub.files.get(name)
     if whole is None:
         return None
-    extension = sized_name.rpartition(".")[2]
     made = await pictures.resized(whole, size, extension)
     async with hub.reading() as db:
         if not await store.add_size(db, name, sized_name):
@@ -184,6 +184,10 @@ async def _make(hub: Hub, name: str, size: Size, sized_name: str) -> bytes | Non
     with contextlib.suppress(Unavailable):
         await hub.files.put(sized_name, made, MEDIA_TYPES[extension])
     return made
+
+
+def _extension(name: str) -> Extension:
+    return next(one for one in MEDIA_TYPES if name.endswith(f".{one}"))
 
 
 async def _place(db: Db, actor: Actor, kind: ImageOf, subject_id: int) -> store.Place:

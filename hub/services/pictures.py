@@ -11,19 +11,20 @@ import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Final, TypeVar
 
 from PIL import Image, ImageFile, ImageOps
 
 from hub.errors import NoPicture
-from hub.models.files import Picture, Size
+from hub.models.files import Extension, Picture, Size
+
+Made = TypeVar("Made")
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
 LARGEST_SIDE: Final = 2560
 SMALLEST_SIDE: Final = 8
 # A JPEG is decoded at a half, a quarter or an eighth of its size where that is enough; the others are not.
 MOST_PIXELS: Final = {"JPEG": 60_000_000, "PNG": 25_000_000, "WEBP": 25_000_000}
-Extension = Literal["jpg", "png", "webp"]
 _EXTENSIONS: Final[dict[str, Extension]] = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 _QUALITY: Final = 85
 
@@ -45,7 +46,7 @@ async def resized(body: bytes, size: Size, extension: Extension) -> bytes:
     return await _beside(partial(_resized, body, size, extension))
 
 
-async def _beside(work: Callable[[], Any]) -> Any:
+async def _beside(work: Callable[[], Made]) -> Made:
     return await asyncio.get_running_loop().run_in_executor(_decoding, work)
 
 

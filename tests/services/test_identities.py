@@ -32,10 +32,11 @@ from hub.errors import (
 )
 from hub.gateways import identity
 from hub.gateways.identity import Journey, Providers
+from hub.models.credentials import ResetPassword
 from hub.models.identities import LinkIdentity, NameProvider, SocialLogIn, SocialSecondFactor
 from hub.models.second_factor import AskSecondFactor, ConfirmSecondFactor
 from hub.models.users import Register, Tokens
-from hub.services import accounts, identities, second_factor, tickets
+from hub.services import accounts, codes, identities, recovery, second_factor, tickets
 from hub.services.totp import SecondFactorNeeded
 from hub.settings import Settings
 from tests.doors import PASSWORD, ListeningHub
@@ -248,6 +249,20 @@ async def test_who_registered_anothers_address_has_no_way_in_once_it_is_linked(
     rightful = await come(hub, forger)
     assert (rightful.user.id, rightful.user.email_verified) == (attacker.user.id, True)
     assert "user.changed" in hub.names()
+
+
+@pytest.mark.abuse("D14")
+async def test_who_resets_the_password_of_an_unverified_address_shuts_out_who_came_by_an_account_elsewhere(
+    hub: ListeningHub, forger: Forger
+) -> None:
+    forger.person = {"sub": "9", "email": EMAIL}
+    attacker = await come(hub, forger)
+    async with hub.work(PHONE) as work:
+        code = await codes.put(hub, work, attacker.user.id, "reset_password", EMAIL)
+    ask = ResetPassword(email=EMAIL, code=code, password="another long sentence")
+    await recovery.reset(hub, PHONE, ask)
+    assert await good(hub, attacker) == set()
+    assert await refusal(hub, forger) == LogInFirst.code
 
 
 async def test_linking_needs_the_password_and_is_told_by_mail(hub: ListeningHub, forger: Forger) -> None:
