@@ -33,7 +33,7 @@ def add_outbox(app: web.Application) -> None:
 
 
 async def _list(request: web.Request) -> web.Response:
-    recipient = request.query.get("to", "").replace("\x00", "").strip()
+    recipient = request.query.get("to", "").replace("\x00", "").strip().lower()
     async with request.app[HUB].reading() as db:
         found = await letters.newest(db, recipient or None, AT_ONCE)
     return _private(draw("outbox.html", letters=found, recipient=recipient, letter=None))
