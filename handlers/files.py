@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import BodyPartReader, hdrs, web
@@ -17,6 +18,10 @@ from handlers.problems import invalid
 from hub.core import Actor, Hub
 from hub.errors import Invalid, Malformed, NoPicture, NotFound, TooLarge, WrongMediaType
 from hub.models.files import NAME, PATH, Size, Upload
+from hub.models.room_types import RoomType
+from hub.models.rooms import Room
+from hub.models.users import User
+from hub.models.venues import Venue
 from hub.services import files
 
 # A body that drips in must not hold a connection for ever.
@@ -26,6 +31,27 @@ _LONGEST_TEXT = 4000
 # The parts' own headers and the lines between them.
 _AROUND = 16 * 1024
 _KINDS = ("image/", "application/octet-stream")
+
+
+@dataclass(frozen=True, slots=True)
+class Uploading:
+    """Where a picture can be sent to, as the description of the API tells it."""
+
+    name: str
+    path: str
+    sentence: str
+    answer: type[BaseModel]
+    status: int = 201
+
+
+UPLOADS = (
+    Uploading("me.set_picture", "/me/picture", "Show another picture of yourself.", User, 200),
+    Uploading("venues.add_image", "/venues/{venue_id}/images", "Show one more image of a venue.", Venue),
+    Uploading(
+        "room_types.add_image", "/room-types/{room_type_id}/images", "Show one more image of a room type.", RoomType
+    ),
+    Uploading("rooms.add_image", "/rooms/{room_id}/images", "Show one more image of a room.", Room),
+)
 
 Put = Callable[[Hub, Actor, int, Upload], Awaitable[BaseModel]]
 

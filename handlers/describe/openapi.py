@@ -9,8 +9,11 @@ from pydantic import BaseModel, TypeAdapter
 
 from handlers.describe.schemas import PARAMETER, Schema, Schemas, refer, refusals, schemas, used
 from handlers.endpoint import EVERYBODY, SIGNED_IN, Endpoint
+from handlers.files import UPLOADS, Uploading
 from handlers.over_http import BASE, WITH_BODY
 from handlers.table import table
+from hub.models.files import MEDIA_TYPES, NAME, PATH, SIZES
+from hub.models.users import User
 
 DESCRIPTION = """\
 Watch what is free change live, hold it, book it, and see it arrive on the dashboard at the same moment.
@@ -29,12 +32,14 @@ def openapi() -> dict[str, Any]:
     bodies: dict[str, Schema] = {}
     for one in endpoints:
         paths.setdefault(BASE + one.path, {})[one.method.lower()] = _operation(one, known, bodies)
+    for upload in UPLOADS:
+        paths.setdefault(BASE + upload.path, {})["post"] = _upload(upload, known)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Booking hub", "version": "1", "description": DESCRIPTION},
         "servers": [{"url": "/"}],
         "tags": _tags(endpoints),
-        "paths": _health() | paths,
+        "paths": _health() | {f"{PATH}/{{name}}": _file()} | paths,
         "components": {
             "schemas": used([paths, problems], known.shared | bodies),
             "responses": problems,
@@ -179,6 +184,65 @@ def _problems() -> dict[str, Any]:
     # What is no HTTP at all never gets as far as to be answered with a document.
     responses["Problem400"]["content"] = content | {"text/plain": {"schema": {"type": "string"}}}
     return responses
+
+
+def _upload(upload: Uploading, known: Schemas) -> dict[str, Any]:
+    file = {"type": "string", "format": "binary", "description": "A JPEG, PNG or WebP."}
+    alt = {"type": "string", "maxLength": 500, "description": "What the picture shows, for those who cannot see it."}
+    form = {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": file} | ({} if upload.answer is User else {"alt": alt}),
+        "additionalProperties": False,
+    }
+    number = {"type": "integer", "minimum": 1, "maximum": 2**53}
+    content = {"application/json": {"schema": known.answered(upload.answer)}}
+    text = "The picture is drawn anew, without anything but what is to be seen. May call: who is logged in."
+    return {
+        "operationId": upload.name,
+        "tags": [upload.name.partition(".")[0]],
+        "summary": upload.sentence,
+        "description": text,
+        "security": [{"token": []}],
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": number} for name in PARAMETER.findall(upload.path)
+        ],
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}},
+        "responses": {
+            str(upload.status): {"description": upload.sentence, "content": content},
+            **{
+                str(one): {"$ref": f"#/components/responses/Problem{one}"}
+                for one in (400, 401, 404, 409, 413, 415, 422)
+            },
+            "default": {"$ref": "#/components/responses/Problem"},
+        },
+    }
+
+
+def _file() -> dict[str, Any]:
+    side = {"type": "integer", "enum": list(SIZES)}
+    queries = {"w": side, "h": side, "c": {"enum": ["fit", "fill"]}, "q": {"enum": ["auto"]}}
+    name = {"type": "string", "pattern": f"^{NAME.pattern}$"}
+    picture = {"schema": {"type": "string", "format": "binary"}}
+    return {
+        "get": {
+            "operationId": "files.read",
+            "tags": ["service"],
+            "summary": "Fetch an uploaded picture, within a width and height or filling both.",
+            "description": "Comes as WebP where `Accept` takes it and a size is named. May call: everybody.",
+            "parameters": [
+                {"name": "name", "in": "path", "required": True, "schema": name},
+                *({"name": one, "in": "query", "required": False, "schema": of} for one, of in queries.items()),
+            ],
+            "responses": {
+                "200": {"description": "The picture.", "content": dict.fromkeys(MEDIA_TYPES.values(), picture)},
+                "304": {"description": "It has not changed."},
+                "404": {"$ref": "#/components/responses/Problem404"},
+                "422": {"$ref": "#/components/responses/Problem422"},
+                "default": {"$ref": "#/components/responses/Problem"},
+            },
+        }
+    }
 
 
 def _health() -> dict[str, Any]:
