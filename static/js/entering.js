@@ -6,7 +6,9 @@ import { forgetTyped, keepTyped, valuesOf } from "./typed.js";
 /** Only a path of this site: whoever wrote the link must not send people elsewhere. */
 export function next() {
   const wanted = new URLSearchParams(location.search).get("next") ?? "/";
-  return /^\/(?![/\\])/.test(wanted) ? wanted : "/";
+  // As the browser will read it, which leaves tabs and line ends out and takes \ for /.
+  const { origin, pathname, search, hash } = URL.canParse(wanted, location.origin) ? new URL(wanted, location.origin) : location;
+  return origin === location.origin && wanted.startsWith("/") && !pathname.startsWith("//") ? pathname + search + hash : "/";
 }
 
 /** Links that lead on to the same next page. */

@@ -314,6 +314,7 @@ async def test_a_page_is_small_and_does_not_jump(window: Open, town: Town, app_s
         assert 20_000 < size < 120_000, path
 
 
+@pytest.mark.abuse("F12")
 async def test_no_page_breaks_its_policy_or_fails_to_load_anything(window: Open, town: Town) -> None:
     guest = await window()
     refused: list[str] = []

@@ -132,6 +132,7 @@ async def test_bodies_that_two_readers_could_read_differently_are_refused(http: 
             assert answer.data["errors"]
 
 
+@pytest.mark.abuse("F4")
 async def test_only_json_of_a_sensible_size_is_read(http: Http, people: People) -> None:
     vendor = await people.vendor()
     for media in ("text/plain", "application/x-www-form-urlencoded", "application/xml", ""):
@@ -262,6 +263,7 @@ async def test_a_fault_tells_nothing_of_the_inside(
     assert "SELECT secret FROM inside" in logged
 
 
+@pytest.mark.abuse("F12")
 async def test_every_answer_has_its_security_headers(http: Http, stock: Stock) -> None:
     answers = [
         await http.get("/venues"),
@@ -287,6 +289,7 @@ async def test_a_strange_request_id_is_not_repeated(http: Http) -> None:
         assert (await http.get("/venues", headers={"X-Request-Id": given})).headers["X-Request-Id"] != given
 
 
+@pytest.mark.abuse("F8")
 async def test_only_pages_of_allowed_origins_may_read_along(http: Http, app_server: AppServer) -> None:
     asks = {"Access-Control-Request-Method": "POST"}
     own = await http.ask("OPTIONS", "/holds", headers={"Origin": app_server.url} | asks)

@@ -49,6 +49,7 @@ async def page(http: Http, path: str) -> Answer:
     return await http.get(f"/{path}", headers=BROWSER)
 
 
+@pytest.mark.abuse("F12")
 async def test_every_page_is_whole_and_obeys_the_policy_of_no_inline_style_or_script(
     http: Http, app_server: AppServer, people: People
 ) -> None:

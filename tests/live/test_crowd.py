@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from aiohttp import ClientSession
 
-from hub.live import crowd, hardening
+from hub.live import crowd, wire
 from hub.live.crowd import Crowd, TooManySockets
 from hub.settings import Settings
 from tests.doors import AppServer, People
@@ -102,7 +102,7 @@ async def test_one_person_has_ten_sockets_from_wherever(limited: AppServer) -> N
 async def test_who_promises_a_token_and_does_not_get_in_is_cut(
     limited: AppServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hardening, "SECONDS_TO_GREET", 0.4)
+    monkeypatch.setattr(wire, "SECONDS_TO_GREET", 0.4)
     person = await People(limited.hub).customer()
     doors = limited.running.live.doors
     assert doors is not None
@@ -119,7 +119,7 @@ async def test_who_promises_a_token_and_does_not_get_in_is_cut(
 async def test_a_crowd_of_silent_sockets_keeps_nobody_out(
     limited: AppServer, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hardening, "SECONDS_TO_GREET", 1.0)
+    monkeypatch.setattr(wire, "SECONDS_TO_GREET", 1.0)
     people = [await People(limited.hub).customer() for _ in range(5)]
     async with contextlib.AsyncExitStack() as stack:
         for number in range(10):

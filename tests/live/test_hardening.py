@@ -55,6 +55,7 @@ ABUSE = {
 }
 
 
+@pytest.mark.abuse("E2", "E3", "E14", "E17")
 async def test_abuse_ends_the_connection_with_at_most_one_line(
     app_server: AppServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -73,6 +74,7 @@ async def test_abuse_ends_the_connection_with_at_most_one_line(
     assert survived == chatty == []
 
 
+@pytest.mark.abuse("E14")
 async def test_a_binary_frame_ends_the_connection(app_server: AppServer) -> None:
     async with raw(app_server.url) as client:
         await client.connect()
@@ -80,6 +82,7 @@ async def test_a_binary_frame_ends_the_connection(app_server: AppServer) -> None
         assert await client.is_closed_within(1)
 
 
+@pytest.mark.abuse("E14")
 async def test_attachments_that_never_end_take_no_memory(app_server: AppServer) -> None:
     process = psutil.Process(os.getpid())
     gc.collect()
@@ -95,6 +98,7 @@ async def test_attachments_that_never_end_take_no_memory(app_server: AppServer) 
     assert process.memory_info().rss - before < 10 * 1024 * 1024
 
 
+@pytest.mark.abuse("E15")
 @pytest.mark.parametrize("compress", [0, 15])
 async def test_a_large_frame_is_closed_with_1009(app_server: AppServer, compress: int) -> None:
     async with raw(app_server.url, compress=compress) as client:
@@ -105,6 +109,7 @@ async def test_a_large_frame_is_closed_with_1009(app_server: AppServer, compress
         assert client.close_code == 1009
 
 
+@pytest.mark.abuse("E15")
 async def test_a_frame_in_pieces_is_bounded_too(app_server: AppServer) -> None:
     async with raw(app_server.url) as client:
         await client.connect()
@@ -120,6 +125,7 @@ async def test_a_frame_in_pieces_is_bounded_too(app_server: AppServer) -> None:
         assert await client.is_closed_within(1)
 
 
+@pytest.mark.abuse("E18")
 async def test_a_flood_is_cut_and_a_burst_is_not(start: Start, settings: Settings) -> None:
     worker = await start(replace(settings, rate_limits=True))
     async with raw(worker.url) as client:
@@ -132,6 +138,7 @@ async def test_a_flood_is_cut_and_a_burst_is_not(start: Start, settings: Setting
         assert await client.is_closed_within(1)
 
 
+@pytest.mark.abuse("E6")
 async def test_an_unknown_event_is_answered_and_reaches_nobody(app_server: AppServer, watch: Watch) -> None:
     venue_id, _ = await make_venue(app_server.hub)
     watcher = await watch(app_server)
@@ -159,6 +166,7 @@ async def test_arguments_that_are_not_one_object_are_refused(app_server: AppServ
             assert orjson.loads(packet[3:])[0]["error"]["code"] == "malformed"
 
 
+@pytest.mark.abuse("E23")
 @pytest.mark.parametrize("namespace", ["/admin", "/__proto__", "/" + "x" * 90])
 async def test_other_namespaces_are_refused(app_server: AppServer, namespace: str) -> None:
     async with raw(app_server.url) as client:
@@ -190,6 +198,7 @@ async def test_an_event_before_connecting_ends_the_connection(app_server: AppSer
         assert await client.is_closed_within(1)
 
 
+@pytest.mark.abuse("E9", "F8")
 async def test_polling_and_foreign_origins_and_tokens_in_addresses_are_refused(app_server: AppServer) -> None:
     async with ClientSession() as session:
         for query in ("EIO=4&transport=polling", "transport=websocket", "EIO=4&transport=websocket&sid=1"):
@@ -210,6 +219,7 @@ async def test_polling_and_foreign_origins_and_tokens_in_addresses_are_refused(a
         assert str(await client.connect()).startswith("40{")
 
 
+@pytest.mark.abuse("F8")
 async def test_nobody_is_let_in_by_an_empty_list_of_origins(start: Start, settings: Settings) -> None:
     worker = await start()
     worker.running.live.sockets.allowed_origins = ()
@@ -218,6 +228,7 @@ async def test_nobody_is_let_in_by_an_empty_list_of_origins(start: Start, settin
             await session.ws_connect(worker.url + HANDSHAKE, headers={"Origin": worker.url})
 
 
+@pytest.mark.abuse("E19")
 async def test_a_slow_reader_is_cut_and_slows_nobody(app_server: AppServer, watch: Watch) -> None:
     venue_id, _ = await make_venue(app_server.hub)
     room = rooms.venue(venue_id)
@@ -291,6 +302,7 @@ def test_the_private_names_that_the_hardening_leans_on_are_as_they_were() -> Non
     assert parameters(engineio.AsyncServer.generate_id) == ["self"]
 
 
+@pytest.mark.abuse("E13")
 def test_no_event_is_ever_emitted_without_naming_its_hearers() -> None:
     for file in Path(hardening.__file__).parent.glob("*.py"):
         assert ".emit(" not in file.read_text()

@@ -63,6 +63,7 @@ async def test_an_admin_who_comes_to_need_a_second_factor_hears_nothing_more_unt
     assert "second_factor_required" in str(refused.refused)
 
 
+@pytest.mark.abuse("E10")
 async def test_a_token_that_runs_out_takes_the_private_rooms_and_a_fresh_one_brings_them_back(
     app_server: AppServer, watch: Watch
 ) -> None:
@@ -91,6 +92,7 @@ async def test_a_token_that_runs_out_takes_the_private_rooms_and_a_fresh_one_bri
     assert watcher.faults == []
 
 
+@pytest.mark.abuse("E10")
 async def test_who_brings_no_fresh_token_is_cut(
     app_server: AppServer, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +115,7 @@ async def void_tokens(app: AppServer, person: Person) -> None:
     await logins.log_out_everywhere(app.hub, person.actor)
 
 
+@pytest.mark.abuse("E11")
 @pytest.mark.parametrize("end", [log_out, suspend, void_tokens])
 async def test_a_login_that_is_ended_loses_its_rooms_at_once_when_the_live_part_is_told(
     app_server: AppServer, watch: Watch, end: Callable[..., object]
@@ -139,6 +142,7 @@ async def test_without_being_told_the_live_part_looks_by_itself(
     await until_nobody(app_server, rooms.desk(venue_id))
 
 
+@pytest.mark.abuse("E11")
 async def test_who_no_longer_works_at_a_desk_hears_it_no_longer(app_server: AppServer, watch: Watch) -> None:
     venue_id, _ = await make_venue(app_server.hub)
     clerk = await People(app_server.hub).customer()

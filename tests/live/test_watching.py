@@ -64,6 +64,7 @@ async def test_a_client_cut_while_50_events_happen_resumes_with_exactly_those_in
     assert watcher.faults == []
 
 
+@pytest.mark.abuse("E22")
 async def test_more_than_500_missed_events_come_in_pages_and_then_live(app_server: AppServer, watch: Watch) -> None:
     venue_id, _ = await make_venue(app_server.hub)
     room = rooms.venue(venue_id)
@@ -88,6 +89,7 @@ async def test_more_than_500_missed_events_come_in_pages_and_then_live(app_serve
     assert watcher.faults == []
 
 
+@pytest.mark.abuse("E22")
 async def test_what_cannot_be_continued_is_a_reload(app_server: AppServer, watch: Watch) -> None:
     venue_id, _ = await make_venue(app_server.hub)
     room = rooms.venue(venue_id)
@@ -109,6 +111,7 @@ async def test_what_cannot_be_continued_is_a_reload(app_server: AppServer, watch
     assert [envelope["version"] for envelope in news["events"]] == [8, 9, 10]
 
 
+@pytest.mark.abuse("E22")
 @pytest.mark.parametrize("since", [-1, 1.5, "7", 2**53 + 1, True])
 async def test_a_version_that_is_none_is_refused(app_server: AppServer, watch: Watch, since: object) -> None:
     watcher = await watch(app_server)
@@ -118,6 +121,7 @@ async def test_a_version_that_is_none_is_refused(app_server: AppServer, watch: W
     assert refused.value.problem["errors"][0]["field"] == "since"
 
 
+@pytest.mark.abuse("E22")
 async def test_only_the_desk_watches_the_desk_and_only_one_self_oneself(app_server: AppServer, watch: Watch) -> None:
     venue_id, owner = await make_venue(app_server.hub)
     stranger = await People(app_server.hub).customer()
@@ -138,6 +142,7 @@ async def test_only_the_desk_watches_the_desk_and_only_one_self_oneself(app_serv
     assert refused.value.code == "not_found"
 
 
+@pytest.mark.abuse("E1")
 @pytest.mark.parametrize("token", ["", "nonsense", "a.b.c", 7, {"a": 1}])
 async def test_a_bad_token_is_refused_at_the_door(app_server: AppServer, token: object) -> None:
     watcher = Watcher(app_server.url, token)  # type: ignore[arg-type]
@@ -162,6 +167,7 @@ async def test_who_leaves_a_room_hears_it_no_longer_and_it_is_forgotten(app_serv
     await other.until(lambda: not app_server.running.live.fanout.members(room))
 
 
+@pytest.mark.abuse("E5")
 async def test_one_connection_watches_at_most_50_rooms(app_server: AppServer, watch: Watch) -> None:
     venues = [(await make_venue(app_server.hub))[0] for _ in range(2)]
     async with app_server.hub.pool.acquire() as db:
