@@ -173,16 +173,18 @@ async def works_at_all(db: Db, actor: Actor, venue_ids: list[int]) -> bool:
 
 
 async def see_booking(db: Db, actor: Actor, booking_id: int) -> int | None:
-    """Judge who may read a booking: its customer whole (None), a desk only its venue's part (that venue's id)."""
+    """Judge who may read a booking: its customer, and the staff of all its venues, whole (None); a desk its part."""
     found = await booking_store.find(db, booking_id)
     if found is None:
         raise NotFound()
-    if actor.is_hub or actor.may("booking:read") or actor.user_id in (found.user_id, found.booked_by):
+    # Whoever booked for a guest sees it by their desk, and no longer than that.
+    if actor.is_hub or actor.may("booking:read") or (actor.user_id is not None and actor.user_id == found.user_id):
         return None
-    for venue_id in await ties.venues_of_booking(db, booking_id):
-        if await works_at(db, actor, venue_id):
-            return venue_id
-    raise NotFound()
+    venues = await ties.venues_of_booking(db, booking_id)
+    desks = [venue_id for venue_id in venues if await works_at(db, actor, venue_id)]
+    if not desks:
+        raise NotFound()
+    return None if 1 < len(desks) == len(venues) else desks[0]
 
 
 async def booking(
