@@ -64,6 +64,7 @@ def test_production_listens_for_its_proxy_and_has_no_samples(tmp_path):
         ({"REDIS_URL": ""}, "REDIS_URL"),
         ({"HUB_SAMPLE_DATA": "on"}, "HUB_SAMPLE_DATA"),
         ({"HUB_RATE_LIMITS": "off"}, "HUB_RATE_LIMITS"),
+        ({"HUB_GOOGLE_ISSUER": "http://localhost:9400"}, "HUB_GOOGLE_ISSUER"),
         ({"HUB_PASSWORD_MEMORY_KB": "1024"}, "HUB_PASSWORD_MEMORY_KB"),
     ],
 )
@@ -113,6 +114,11 @@ def test_a_secret_that_anybody_could_type_starts_no_hub(tmp_path, env, secret):
         {"SMTP_URL": "mail.example.org"},
         {"HUB_MAIL_FROM": "the hub"},
         {"HUB_TWILIO_ACCOUNT": "AC1"},
+        {"HUB_GOOGLE_CLIENT_ID": "a client without its secret"},
+        {"HUB_FACEBOOK_CLIENT_ID": "a client without its secret"},
+        {"HUB_GOOGLE_ISSUER": "accounts.google.com"},
+        {"HUB_BUCKET_URL": "https://s3.example.org/pictures"},
+        {"HUB_UPLOAD_MEGABYTES": "0"},
     ],
 )
 def test_a_value_that_does_not_fit_is_refused_by_its_name(tmp_path, change):

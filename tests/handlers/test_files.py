@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import FormData
 
-from hub.services import files
+from hub.services import files, pictures
 from hub.settings import Settings
 from tests import builders
 from tests.doors import Answer, AppServer, Http, People, Person
@@ -281,6 +283,24 @@ async def test_a_crowd_that_wants_a_new_size_is_answered_by_one_drawing(
     assert (len(bodies), drawn) == (1, 1)
 
 
+async def test_pictures_are_decoded_beside_the_loop_and_outside_of_any_transaction(
+    http: Http, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, pool, read = await people.customer(), people.hub.pool, pictures._read
+    seen: list[tuple[bool, int, int]] = []
+
+    def watched(body: bytes) -> Any:
+        is_beside = threading.current_thread() is not threading.main_thread()
+        seen.append((is_beside, pool.get_idle_size(), pool.get_size()))
+        return read(body)
+
+    monkeypatch.setattr(pictures, "_read", watched)
+    assert (await send(http, "/me/picture", ana, photo())).status == 200
+    [(is_beside, idle, size)] = seen
+    assert is_beside
+    assert idle == size
+
+
 async def test_a_broken_form_is_refused(http: Http, people: People) -> None:
     ana = await people.customer()
     multipart = {"Content-Type": "multipart/form-data; boundary=b"}
@@ -360,6 +380,13 @@ async def test_no_link_or_image_of_a_venue_can_be_a_script(link: str, http: Http
     venue = await builders.make_venue(people.hub, owner.actor)
     for change in ({"contact_website": link}, {"map_url": link}, {"images": [{"url": link}]}):
         assert (await http.patch(f"/venues/{venue.id}", change, as_=owner)).status == 422, change
+
+
+@pytest.mark.abuse("G5")
+def test_no_link_of_a_page_lets_what_it_opens_reach_back() -> None:
+    for file in [*Path("static/js").glob("*.js"), *Path("static/templates").rglob("*.html")]:
+        for link in re.findall(r"<a\b[^>]*target[^>]*>", file.read_text(encoding="utf-8")):
+            assert "noopener" in link, f"{file}: {link}"
 
 
 @pytest.mark.abuse("G13")
