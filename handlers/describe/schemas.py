@@ -21,7 +21,8 @@ Schema = dict[str, Any]
 
 PARAMETER = re.compile(r"{(\w+)}")
 # Where the refusals live that are part of the API; commands of the terminal and tests have refusals of their own.
-_OURS = ("hub.errors", "handlers.")
+_OURS = ("hub.errors", "hub.live.", "hub.services.", "handlers.")
+_OF_THE_TERMINAL = ("hub.services.founding",)
 
 
 def sentence(thing: object) -> str:
@@ -34,7 +35,7 @@ def refusals() -> list[type[HubError]]:
 
     def below(kind: type[HubError]) -> Iterator[type[HubError]]:
         for one in kind.__subclasses__():
-            if one.__module__.startswith(_OURS):
+            if one.__module__.startswith(_OURS) and one.__module__ not in _OF_THE_TERMINAL:
                 yield one
             yield from below(one)
 

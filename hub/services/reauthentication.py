@@ -20,13 +20,13 @@ class WrongPassword(HubError):
 class CodeNeeded(HubError):
     """Your account has a second factor; send its code too."""
 
-    code, status = "second_factor_needed", 403
+    code, status = "code_needed", 403
 
 
 class WrongCode(HubError):
     """The code of the second factor is wrong, or was used before."""
 
-    code, status = "wrong_second_factor", 403
+    code, status = "wrong_code", 403
 
 
 def in_person(actor: Actor) -> int:

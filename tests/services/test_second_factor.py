@@ -212,7 +212,7 @@ async def test_a_new_password_or_address_asks_for_the_second_factor(hub: Listeni
             await changing(phone.now(40))
         # To its page 401 would mean that nobody is logged in.
         assert (needed.value.status, wrong.value.status) == (403, 403)
-        assert (needed.value.code, wrong.value.code) == ("second_factor_needed", "wrong_second_factor")
+        assert (needed.value.code, wrong.value.code) == ("code_needed", "wrong_code")
     await change_email(phone.next())
     await change(codes[3])
 
