@@ -5,6 +5,7 @@ Tables that came with them are audited and opened to the application's role at t
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from storage.query import Db
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 7_201_984
+# How often a migration asks for tables that others are using, and how many seconds it lets them work in between:
+# while it waits, whoever comes later waits behind it.
+TRIES = 30
+PAUSE = 1.0
 
 
 class MigrationChanged(Exception):
@@ -39,16 +44,29 @@ async def migrate(connection: asyncpg.Connection[asyncpg.Record]) -> list[str]:
                 if seen[path.name] != digest:
                     raise MigrationChanged(f"{path.name} has changed since it was applied")
                 continue
-            async with connection.transaction():
-                await connection.execute(text)
-                await connection.execute("INSERT INTO migrations (name, sha256) VALUES ($1, $2)", path.name, digest)
+            await _apply(connection, text, ("INSERT INTO migrations (name, sha256) VALUES ($1, $2)", path.name, digest))
             applied.append(path.name)
-        async with connection.transaction():
-            await connection.execute("SELECT audit_every_table(), let_application_work()")
+        await _apply(connection, "SELECT audit_every_table(), let_application_work()")
         return applied
     finally:
         await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
         await connection.execute("RESET client_min_messages")
+
+
+async def _apply(connection: asyncpg.Connection[asyncpg.Record], text: str, *after: tuple[str, str, str]) -> None:
+    """Run one change of the schema whole or not at all, and never make others wait long for a table it wants."""
+    for attempt in range(TRIES):
+        try:
+            async with connection.transaction():
+                await connection.execute("SET LOCAL lock_timeout = '2s'")
+                await connection.execute(text)
+                for statement, *values in after:
+                    await connection.execute(statement, *values)
+            return
+        except asyncpg.LockNotAvailableError:
+            if attempt == TRIES - 1:
+                raise
+            await asyncio.sleep(PAUSE)
 
 
 async def pending(connection: Db) -> list[str]:

@@ -158,6 +158,7 @@ async def test_a_job_is_taken_again_when_its_worker_died(hub):
 
 
 @pytest.mark.abuse("P15")
+@pytest.mark.abuse("K12")
 async def test_a_worker_that_wakes_after_its_lease_can_say_nothing_about_the_job(hub):
     await enqueue(hub, 1)
     async with hub.reading() as db:
