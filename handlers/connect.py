@@ -248,7 +248,7 @@ class SocketDoors:
 
     def _now_is(self, connection: Connection, actor: Actor, token: str | None, began: float) -> None:
         connection.caller = Caller(actor, token, looked_at=began)
-        connection.user_id = actor.user_id
+        connection.user_id, connection.impersonator_id = actor.user_id, actor.impersonator_id
         seconds = RECHECK_SECONDS
         if actor.token_expires_at is not None:
             seconds = min(seconds, (actor.token_expires_at - self.hub.clock.now()).total_seconds())

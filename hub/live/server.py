@@ -71,6 +71,8 @@ class Connection:
     wire: Wire
     seats: dict[str, Seat] = field(default_factory=dict)
     user_id: int | None = None
+    # The super admin who acts as this person.
+    impersonator_id: int | None = None
     # The doors keep here who this is; the live part never looks inside.
     caller: Any = None
     check_at: float = 0.0
@@ -194,13 +196,13 @@ class Live:
         """Look at once whether a person's sockets here may stay: a right or a login was taken away."""
         self._dropped[user_id] = time.monotonic()
         for connection in self._connections.values():
-            if connection.user_id == user_id:
+            if user_id in (connection.user_id, connection.impersonator_id):
                 self._start(self._check(connection, self._urgent), self._tasks)
 
     def check_again(self, connection: Connection, began: float, seconds: float) -> None:
         """Look again at a connection after so many seconds, or at once if it was to be looked at since it began."""
         connection.check_at = time.monotonic() + seconds
-        if self._dropped.get(connection.user_id or 0, -1.0) >= began:
+        if any(self._dropped.get(one or 0, -1.0) >= began for one in (connection.user_id, connection.impersonator_id)):
             self._start(self._check(connection, self._urgent), self._tasks)
 
     async def enter(self, connection: Connection, room: str) -> Seat:
