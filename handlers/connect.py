@@ -181,8 +181,10 @@ class SocketDoors:
                 async with self.hub.reading() as db:
                     await access.desk(db, actor, venue_id)
             except NotFound:
-                self.live.leave(connection, room)
-                connection.tell("room.closed", {"room": room})
+                # Another look may have been quicker.
+                if room in connection.seats:
+                    self.live.leave(connection, room)
+                    connection.tell("room.closed", {"room": room})
 
     async def watch(
         self,

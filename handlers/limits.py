@@ -46,9 +46,10 @@ SEARCHING = Pace("search", 60, address=300, person=120)
 WRITING = Pace("write", 60, address=600, person=180)
 PAGES = Pace("page", 60, address=600)
 CONNECTING = Pace("connect", 60, address=300)
-REFRESHING = Pace("refresh", 60, address=120)
+# Every page that is opened begins with one.
+REFRESHING = Pace("refresh", 60, address=600)
 LOGGING_IN = Pace("log_in", 15 * 60, address=20, counts_refusals_only=True)
-SIGNING_UP = Pace("sign_up", 60 * 60, address=20)
+SIGNING_UP = Pace("sign_up", 10 * 60, address=30)
 CODES = Pace("code", 60 * 60, address=30, person=20)
 
 # By the endpoint's name; what is not named here is paced by its method.

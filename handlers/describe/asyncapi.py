@@ -26,9 +26,13 @@ or `{ok: false, error}`, the error being the same problem document as over HTTP.
 `idempotency_key` beside its fields.
 
 **About the connection itself.** `auth_expired` tells with a problem document that the token has run out: private rooms
-are left, and `me.renew` may bring a fresh token within 30 seconds. `auth_revoked` tells that the login has ended, by
-logging out, a new password or a suspension; the connection ends with it. `room.closed {room}` tells that a right was
-taken away.
+are left, and `me.renew` may bring a fresh token within 30 seconds. `auth_revoked` tells that the token is worth nothing
+any more, by logging out, a new password, other roles or a suspension; the connection ends with it. `room.closed {room}`
+tells that a right was taken away.
+
+**How much.** One person has at most 10 connections, and one address 30 that are not logged in. A client is let in
+within 5 seconds of the upgrade. It sends frames of at most 32 KB, at most 50 at once and 20 a second; who sends more,
+or what is no packet, is cut. Commands count towards the same limits as requests over HTTP.
 """
 ROOMS = {
     "venue": ("venue:{venue_id}", "States and counts of a venue, for everybody; never a person."),
