@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
+from handlers.calling import judge, noting_denied
 from handlers.documents import read_ask, read_object
 from handlers.endpoint import TABLE
-from handlers.over_http import HUB, actor_of, address_of
+from handlers.over_http import HUB, REQUEST_ID, actor_of, address_of
 from hub.core import Actor
 from hub.errors import Forbidden, HubError, TooLarge, Unauthenticated, WrongMediaType
 from hub.models.credentials import ChangePassword
@@ -49,7 +51,7 @@ def add_session(app: web.Application) -> None:
 async def _log_in(request: web.Request) -> web.Response:
     ask = read_ask(TABLE["auth.login"], await read_own(request), strict=True)
     assert isinstance(ask, LogIn)
-    tokens = await accounts.log_in(request.app[HUB], visitor(request), ask)
+    tokens = await accounts.log_in(request.app[HUB], visitor(request, "auth.login"), ask)
     await _end_earlier(request)
     return logged_in(request, tokens)
 
@@ -57,7 +59,7 @@ async def _log_in(request: web.Request) -> web.Response:
 async def _register(request: web.Request) -> web.Response:
     ask = read_ask(TABLE["auth.register"], await read_own(request), strict=True)
     assert isinstance(ask, Register)
-    tokens = await accounts.register(request.app[HUB], visitor(request), ask)
+    tokens = await accounts.register(request.app[HUB], visitor(request, "auth.register"), ask)
     await _end_earlier(request)
     return logged_in(request, tokens, 201)
 
@@ -66,7 +68,7 @@ async def _end_earlier(request: web.Request) -> None:
     """End the login that this browser was kept in before, for nobody will ever come back to it."""
     token = _kept(request)
     if token:
-        await logins.log_out(request.app[HUB], visitor(request), token)
+        await logins.log_out(request.app[HUB], visitor(request, "auth.logout"), token)
 
 
 async def _refresh(request: web.Request) -> web.Response:
@@ -79,7 +81,7 @@ async def _refresh(request: web.Request) -> web.Response:
         return acting
     try:
         ask = Refresh.model_validate({"refresh_token": token[:500]})
-        return logged_in(request, await logins.refresh(request.app[HUB], visitor(request), ask))
+        return logged_in(request, await logins.refresh(request.app[HUB], visitor(request, "auth.refresh"), ask))
     except Unauthenticated as refusal:
         return _forget(request, refusal)
 
@@ -88,7 +90,7 @@ async def _log_out(request: web.Request) -> web.Response:
     await read_own(request)
     token = _kept(request)
     if token:
-        await logins.log_out(request.app[HUB], visitor(request), token)
+        await logins.log_out(request.app[HUB], visitor(request, "auth.logout"), token)
     response = web.Response(status=204)
     _clear(request, response)
     return response
@@ -97,13 +99,17 @@ async def _log_out(request: web.Request) -> web.Response:
 async def _change_password(request: web.Request) -> web.Response:
     ask = read_ask(TABLE["me.change_password"], await read_own(request), strict=True)
     assert isinstance(ask, ChangePassword)
-    return logged_in(request, await credentials.change_password(request.app[HUB], await actor_of(request), ask))
+    actor = replace(await actor_of(request), asked="me.change_password")
+    return logged_in(request, await credentials.change_password(request.app[HUB], actor, ask))
 
 
 async def _act(request: web.Request) -> web.Response:
-    ask = read_ask(TABLE["users.impersonate"], await read_own(request), strict=True)
+    hub, endpoint, actor = request.app[HUB], TABLE["users.impersonate"], await actor_of(request)
+    ask = read_ask(endpoint, await read_own(request), strict=True)
     assert isinstance(ask, NamePerson)
-    acting = await impersonation.begin(request.app[HUB], await actor_of(request), ask)
+    async with noting_denied(endpoint, hub, actor, {"user_id": ask.user_id}):
+        judge(endpoint, actor)
+        acting = await impersonation.begin(hub, replace(actor, asked=endpoint.name), ask)
     response = _acting(request, acting.access_token, acting.expires_in, acting.user)
     response.set_cookie(
         ACTING,
@@ -171,10 +177,10 @@ def _is_own_page(request: web.Request) -> bool:
     return request.headers.get(hdrs.ORIGIN) in origins and request.headers.get("Sec-Fetch-Site") in _OWN_FETCHES
 
 
-def visitor(request: web.Request) -> Actor:
-    """Answer who asks before they are logged in: nobody, at some address, with some device."""
+def visitor(request: web.Request, asked: str) -> Actor:
+    """Answer who asks before they are logged in: nobody, at some address, with some device, by some endpoint."""
     device = request.headers.get(hdrs.USER_AGENT, "")[:_LONGEST_DEVICE]
-    return Actor(address=address_of(request), device=device)
+    return Actor(address=address_of(request), device=device, asked=asked, request_id=request.get(REQUEST_ID, ""))
 
 
 def logged_in(request: web.Request, tokens: Tokens, status: int = 200) -> web.Response:

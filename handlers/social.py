@@ -82,7 +82,7 @@ async def _come_back(request: web.Request) -> web.Response:
         if "user_id" in said:
             return await _linked(request, said, ask)
         response = _redirect(said["next"])
-        keep(request, response, await identities.log_in(hub, visitor(request), ask))
+        keep(request, response, await identities.log_in(hub, visitor(request, "auth.social"), ask))
     except HubError as refusal:
         return _led(entrance, request, refusal, said["next"])
     _forget(response)
@@ -91,7 +91,7 @@ async def _come_back(request: web.Request) -> web.Response:
 
 async def _linked(request: web.Request, said: dict[str, Any], ask: SocialLogIn) -> web.Response:
     hub, provider = request.app[HUB], _provider(request)
-    actor = await social_journeys.traveller(hub, visitor(request), said)
+    actor = await social_journeys.traveller(hub, visitor(request, "me.link"), said)
     await identities.link_proved(hub, actor, ask)
     response = _redirect(f"{_SECURITY}?{urlencode({'linked': provider})}")
     _forget(response)
@@ -107,7 +107,7 @@ async def _second_factor(request: web.Request) -> web.Response:
         )
     except ValidationError as error:
         raise invalid(error, asked) from error
-    tokens = await identities.second_factor(request.app[HUB], visitor(request), ask)
+    tokens = await identities.second_factor(request.app[HUB], visitor(request, "auth.social_second_factor"), ask)
     response = logged_in(request, tokens)
     _forget(response)
     return response

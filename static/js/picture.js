@@ -20,8 +20,13 @@ export function Picture() {
     form.append("file", file);
     run(async () => nowIs({ ...person.value, picture_url: (await ask("POST", "/me/picture", form)).picture_url })).then(() => (target.value = ""));
   };
+  const remove = () => run(async () => {
+    await ask("DELETE", "/me/picture");
+    nowIs({ ...person.value, picture_url: null });
+  });
   return html`<div class="row"><${Face} of=${person.value} />
-      <div class="stack-small"><label class="button file" data-busy=${busy}>${person.value.picture_url ? "Choose another" : "Choose a picture"}<input type="file" accept="image/jpeg,image/png,image/webp" disabled=${busy} onChange=${choose} /></label></div></div>
+      <label class="button file" data-busy=${busy}>${person.value.picture_url ? "Choose another" : "Choose a picture"}<input type="file" accept="image/jpeg,image/png,image/webp" disabled=${busy} onChange=${choose} /></label>
+      ${person.value.picture_url && html`<button type="button" class="button" disabled=${busy} onClick=${remove}>Take it away</button>`}</div>
     <p class="small quiet">JPEG, PNG or WebP; where it was taken and the like is removed.</p>
     <${Sentence} refusal=${refusal} />
     <p class="told" role="status">${busy ? "On its way." : ""}</p>`;

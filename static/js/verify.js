@@ -1,6 +1,7 @@
 /** Show by a code that an e-mail address or a telephone number is one's own. */
 
-import { ask } from "./account.js";
+import { effect } from "@preact/signals";
+import { ask, person } from "./account.js";
 import { entering, next, show } from "./entering.js";
 import "./page.js";
 import { duration } from "./words.js";
@@ -11,6 +12,14 @@ const sent = document.getElementById("sent");
 const channel = form.dataset.channel;
 
 document.getElementById("later").href = next();
+
+effect(() => {
+  if (!person.value?.[`${channel}_verified`]) return;
+  form.hidden = again.hidden = true;
+  const place = document.getElementById("verified");
+  place.hidden = false;
+  place.textContent = `${channel === "email" ? person.value.email : person.value.phone} is verified.`;
+});
 
 entering(form, `verify.${channel}`, async (values) => {
   await ask("POST", "/me/verifications/check", { channel, ...values });

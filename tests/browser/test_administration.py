@@ -1,7 +1,9 @@
 """Those who run venues and the hub: staff is invited, people are suspended, roles made, and the trail read."""
 
 import re
+from dataclasses import replace
 
+import pyotp
 import pytest
 from playwright.async_api import expect
 
@@ -9,6 +11,7 @@ from hub.core import Actor
 from hub.errors import Forbidden
 from hub.models.users import LogIn
 from hub.services import accounts, audit
+from hub.settings import Settings
 from tests.browser.conftest import Open, Town, Window
 from tests.doors import PASSWORD, AppServer, Person
 from tests.mailbox import link_for
@@ -219,3 +222,38 @@ async def test_an_account_is_opened_for_somebody_who_chooses_their_password(
     await expect(page.locator(".who h2")).to_have_text("Nora New")
     await expect(page.locator(".facts")).to_contain_text("vendor, customer")
     assert "/login" in await link_for(app_server.hub, "nora@example.org")
+
+
+class TestWhereAdminsNeedASecondFactor:
+    """The operator requires a second factor of admins."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        """Require it."""
+        return replace(settings, admin_totp=True)
+
+    async def test_an_admin_is_led_to_set_one_up_before_anything_else(
+        self, window: Open, town: Town, app_server: AppServer
+    ) -> None:
+        ada = await town.people.customer("Ada Admin")
+        async with app_server.hub.pool.acquire() as db:
+            admins = "INSERT INTO user_roles (user_id, role_id) SELECT $1, id FROM roles WHERE code = 'admin'"
+            await db.execute(admins, ada.id)
+        admin: Window = await window()
+        page = admin.page
+        await admin.log_in(ada)
+        await page.goto(f"{admin.base}/admin/users")
+        await expect(page.locator("#content .refusal").first).to_contain_text("needs a second factor")
+        await page.get_by_role("link", name="Set it up").click()
+        form = page.get_by_role("form", name="Set up a second factor")
+        await form.get_by_label("Password").fill(PASSWORD)
+        await form.get_by_role("button", name="Set it up").click()
+        secret = (await page.locator(".secret").inner_text()).replace(" ", "")
+        form = page.get_by_role("form", name="Confirm the authenticator")
+        await form.get_by_label("The six digits").fill(pyotp.TOTP(secret).now())
+        await form.get_by_role("button", name="Turn it on").click()
+        await page.get_by_role("button", name="I have kept them").click()
+        await expect(page.get_by_text("so it stays on")).to_be_visible()
+        await admin.open("/admin/users")
+        await expect(page.locator("[data-person]").first).to_be_visible()
+        await expect(page.locator(".banner")).to_have_count(0)

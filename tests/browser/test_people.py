@@ -244,6 +244,8 @@ async def test_a_picture_is_shown_as_soon_as_it_was_sent(
     await expect(picture).to_be_visible()
     await expect(section.locator(".refusal")).to_have_count(0)
     assert await picture.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 256
+    await section.get_by_role("button", name="Take it away").click()
+    await expect(picture).to_have_count(0)
 
 
 async def test_a_device_is_logged_out_from_another_one(window: Open, people: People) -> None:
@@ -327,6 +329,18 @@ async def test_a_second_factor_is_set_up_by_its_code_and_asked_for_at_the_next_l
     await code.fill(codes[0])
     await again.page.get_by_role("button", name="Log in").click()
     await expect(again.page.locator(".person .name")).to_have_text("Ana Reis")
+
+    # Whoever is asked to log in without leaving the page is asked for both too.
+    guest: Window = await window()
+    await guest.open("/verify")
+    await guest.page.get_by_role("button", name="Send another code").click()
+    dialog = guest.page.get_by_role("dialog")
+    await dialog.get_by_label("E-mail").fill(ana.email)
+    await dialog.get_by_label("Password").fill(PASSWORD)
+    await dialog.get_by_role("button", name="Log in").click()
+    await dialog.get_by_label("Code of your authenticator app").fill(codes[1])
+    await dialog.get_by_role("button", name="Log in").click()
+    await expect(guest.page.locator(".person .name")).to_have_text("Ana Reis")
 
 
 async def test_my_data_comes_as_a_file_and_then_i_am_gone(

@@ -1,11 +1,12 @@
 """Pages log in by a cookie that no script can read, and only from this site."""
 
+from dataclasses import replace
 from http.cookies import SimpleCookie
 from typing import Any
 
 import pytest
 
-from tests.doors import PASSWORD, Answer, AppServer, Http, People
+from tests.doors import PASSWORD, Answer, AppServer, Http, People, Person
 
 ANA = {"email": "ana@example.org", "password": PASSWORD, "full_name": "Ana Reis"}
 LOGIN = {"email": "ana@example.org", "password": PASSWORD}
@@ -89,3 +90,60 @@ async def test_a_wrong_password_and_an_unknown_field_are_refused_as_by_the_api(
     strange = await send(http, "login", LOGIN | {"admin": True})
     assert (strange.status, strange.data["errors"][0]["field"]) == (422, "admin")
     assert (await send(http, "login", LOGIN)).status == 200
+
+
+@pytest.fixture
+def people(app_server: AppServer) -> People:
+    """Register people of the whole application."""
+    return People(app_server.hub)
+
+
+async def acts(http: Http, who: Person, cookie: str, user_id: int, **headers: str) -> Answer:
+    """Ask from a page to act for somebody."""
+    bearer = {"Authorization": f"Bearer {who.token}"} | headers
+    return await send(http, "impersonation", {"user_id": user_id}, cookie, **bearer)
+
+
+async def test_a_super_admin_acts_for_somebody_beside_their_own_login(http: Http, people: People) -> None:
+    sam, rui = await people.admin("Sam Super", "super_admin"), await people.customer("Rui Reis")
+    own = cookies(await send(http, "login", {"email": sam.email, "password": PASSWORD}))["hub_session"].value
+    answer = await acts(http, sam, own, rui.id)
+    assert answer.status == 200
+    assert (answer.data["user"]["id"], answer.data["is_acting"]) == (rui.id, True)
+    assert answer.headers["Cache-Control"] == "no-store"
+    kept = cookies(answer)["hub_acting"]
+    assert (kept["path"], kept["samesite"], kept["httponly"]) == ("/session", "Strict", True)
+    assert int(kept["max-age"]) <= 900
+
+    both = f"{own}; hub_acting={kept.value}"
+    again = await send(http, "refresh", {}, both)
+    assert (again.data["user"]["id"], again.data["is_acting"]) == (rui.id, True)
+    assert 0 < again.data["expires_in"] <= 900
+    assert cookies(again)["hub_turn"].value != cookies(answer)["hub_turn"].value
+
+    ended = await send(http, "impersonation/end", {}, both)
+    assert ended.status == 204
+    assert cookies(ended)["hub_acting"]["max-age"] == "0"
+    assert (await http.get("/me", as_=answer.data["access_token"])).status == 401
+    back = await send(http, "refresh", {}, both)
+    assert (back.data["user"]["id"], "is_acting" in back.data) == (sam.id, False)
+
+
+async def test_logging_out_ends_what_is_done_for_others_too(http: Http, people: People) -> None:
+    sam, rui = await people.admin("Sam Super", "super_admin"), await people.customer("Rui Reis")
+    answer = await send(http, "login", {"email": sam.email, "password": PASSWORD})
+    own, token = cookies(answer)["hub_session"].value, answer.data["access_token"]
+    acting = (await acts(http, replace(sam, token=token), own, rui.id)).data["access_token"]
+    out = await send(http, "logout", {}, own)
+    assert cookies(out)["hub_acting"]["max-age"] == "0"
+    assert (await http.get("/me", as_=acting)).status == 401
+
+
+async def test_nobody_else_acts_for_anybody_and_no_other_site_makes_them(http: Http, people: People) -> None:
+    sam, ada = await people.admin("Sam Super", "super_admin"), await people.admin("Ada Admin")
+    rui = await people.customer("Rui Reis")
+    assert (await acts(http, ada, "none", rui.id)).status == 403
+    assert (await acts(http, rui, "none", ada.id)).status == 403
+    assert (await acts(http, sam, "none", rui.id, Origin="https://evil.example")).status == 403
+    assert (await acts(http, sam, "none", 999_999)).status == 404
+    assert (await send(http, "impersonation", {"user_id": rui.id})).status == 401
