@@ -23,7 +23,6 @@ def endpoints() -> str:
         socket = f"`{one.name}`" if one.over_socket else "-"
         tells = ", ".join(f"`{name}`" for name in one.tells) or "-"
         file = one.handler.__module__.replace(".", "/") + ".py"
-        lines.append(
-            f"| `{one.method} {BASE}{one.path}` | {socket} | {who_may(one.may)} | {tells} | {file} | {one.sentence} |"
-        )
+        may = who_may(one.may) + (", in person" if one.in_person else "")
+        lines.append(f"| `{one.method} {BASE}{one.path}` | {socket} | {may} | {tells} | {file} | {one.sentence} |")
     return HEAD + "\n".join(lines) + "\n"

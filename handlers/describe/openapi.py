@@ -80,6 +80,8 @@ def who_may(may: str) -> str:
 def _description(one: Endpoint) -> str:
     lines = [one.description] if one.description else []
     lines.append(f"May call: {who_may(one.may)}.")
+    if one.in_person:
+        lines.append("Only in person: a super admin who acts for somebody is refused.")
     if one.over_socket:
         lines.append(f"Over the socket: `{one.name}`.")
     if one.tells:

@@ -185,6 +185,17 @@ async def test_json_that_readers_understand_differently_is_refused(http: Http, s
     assert await contents(scene.hub) == before
 
 
+async def test_the_pages_way_to_act_for_somebody_is_the_super_admins_too(http: Http, scene: Scene) -> None:
+    body, origin = {"user_id": scene.person("other").id}, {"Origin": http.base}
+    for who, person in scene.people.items():
+        answer = await http.post("//session/impersonation", body, as_=person, headers=origin)
+        expected = {"guest": 401, "super": 200}.get(who, 403)
+        assert answer.status == expected, who
+        assert ("access_token" in answer.data) == (who == "super")
+    foreign = {"Origin": "https://evil.example.org"}
+    assert (await http.post("//session/impersonation", body, as_=scene.person("super"), headers=foreign)).status == 403
+
+
 async def test_whoever_acts_for_somebody_is_refused_over_both_wires_what_is_done_in_person(
     http: Http, scene: Scene
 ) -> None:
