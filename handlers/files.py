@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import BodyPartReader, hdrs, web
@@ -16,13 +16,13 @@ from handlers.documents import read_query
 from handlers.over_http import BASE, HUB, actor_of
 from handlers.problems import invalid
 from hub.core import Actor, Hub
-from hub.errors import Invalid, Malformed, NoPicture, NotFound, TooLarge, WrongMediaType
+from hub.errors import Forbidden, Invalid, Malformed, NoPicture, NotFound, TooLarge, WrongMediaType
 from hub.models.files import NAME, PATH, Size, Upload
 from hub.models.room_types import RoomType
 from hub.models.rooms import Room
 from hub.models.users import User
 from hub.models.venues import Venue
-from hub.services import files
+from hub.services import audit, files
 
 # A body that drips in must not hold a connection for ever.
 SECONDS_TO_SEND = 60.0
@@ -61,11 +61,18 @@ def add_files(app: web.Application) -> None:
     app.add_routes(
         [
             web.post(f"{BASE}/me/picture", _my_picture),
-            web.post(f"{BASE}/venues/{{id:[1-9][0-9]{{0,14}}}}/images", _image("venue", files.add_venue_image)),
             web.post(
-                f"{BASE}/room-types/{{id:[1-9][0-9]{{0,14}}}}/images", _image("room_type", files.add_room_type_image)
+                f"{BASE}/venues/{{id:[1-9][0-9]{{0,14}}}}/images",
+                _image("venues.add_image", "venue", files.add_venue_image),
             ),
-            web.post(f"{BASE}/rooms/{{id:[1-9][0-9]{{0,14}}}}/images", _image("room", files.add_room_image)),
+            web.post(
+                f"{BASE}/room-types/{{id:[1-9][0-9]{{0,14}}}}/images",
+                _image("room_types.add_image", "room_type", files.add_room_type_image),
+            ),
+            web.post(
+                f"{BASE}/rooms/{{id:[1-9][0-9]{{0,14}}}}/images",
+                _image("rooms.add_image", "room", files.add_room_image),
+            ),
             web.get(f"{PATH}/{{name}}", _file),
         ]
     )
@@ -73,15 +80,20 @@ def add_files(app: web.Application) -> None:
 
 async def _my_picture(request: web.Request) -> web.Response:
     """Show another picture of oneself."""
-    hub, actor = request.app[HUB], await actor_of(request)
+    hub, actor = request.app[HUB], replace(await actor_of(request), asked="me.set_picture")
     await files.may_upload(hub, actor, "picture", 0)
     return _answer(await files.set_picture(hub, actor, await _upload(request)), 200)
 
 
-def _image(kind: files.ImageOf, put: Put) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _image(name: str, kind: files.ImageOf, put: Put) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def serve(request: web.Request) -> web.Response:
-        hub, actor, subject_id = request.app[HUB], await actor_of(request), int(request.match_info["id"])
-        await files.may_upload(hub, actor, kind, subject_id)
+        hub, actor = request.app[HUB], replace(await actor_of(request), asked=name)
+        subject_id = int(request.match_info["id"])
+        try:
+            await files.may_upload(hub, actor, kind, subject_id)
+        except (Forbidden, NotFound) as refusal:
+            await audit.denied(hub, actor, kind, subject_id, refusal)
+            raise
         return _answer(await put(hub, actor, subject_id, await _upload(request)), 201)
 
     return serve
@@ -180,6 +192,8 @@ async def _file(request: web.Request) -> web.Response:
             # In a page it is shown all the same; opened by itself it is saved, and can do nothing.
             hdrs.CONTENT_DISPOSITION: f'attachment; filename="{name}"',
             "Content-Security-Policy": "default-src 'none'; sandbox",
+            # What everybody may see, pages of other sites may show.
+            "Cross-Origin-Resource-Policy": "same-origin" if served.is_private else "cross-origin",
         }
     )
     if tag in request.headers.get(hdrs.IF_NONE_MATCH, ""):

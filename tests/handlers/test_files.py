@@ -115,6 +115,11 @@ async def test_only_who_runs_a_venue_adds_or_removes_its_images(http: Http, peop
             assert refused.status == status, (path, person)
         assert (await send(http, path.replace(str(venue.id), "999999"), owner, photo())).status in (404, 201)
     assert (await send(http, "/me/picture", None, photo())).status == 401
+    denied = await people.hub.pool.fetch(
+        "SELECT asked, entity, actor_id FROM audit WHERE operation = 'denied' ORDER BY id"
+    )
+    assert ("venues.add_image", "venue", stranger.id) in [tuple(row) for row in denied]
+    assert ("rooms.add_image", "room", clerk.id) in [tuple(row) for row in denied]
     other = await builders.make_venue(people.hub, stranger.actor)
     assert (await http.delete(f"/venues/{other.id}/images/{name}", as_=stranger)).status == 404
     assert (await fetch(http, f"/files/{name}")).status == 200
@@ -149,6 +154,12 @@ NO_PICTURES = [
     ("a.jpg", "image/jpeg", b""),
     ("a.jpg", "image/jpeg", photo(size=(3, 3))),
     ("a.png", "image/png", png_bomb()),
+    # 38 bytes that are 256 million pixels.
+    (
+        "a.webp",
+        "image/webp",
+        bytes.fromhex("524946461e000000574542505650384c110000002f7ffe9f0f07d0842634a1ff8188e87f0000"),
+    ),
     ("a.webp", "image/webp", b"RIFF\xff\xff\xff\x7fWEBPVP8X" + b"\xff" * 60),
 ]
 

@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
+import pyotp
 import pytest
 from aiohttp import ClientSession, CookieJar
 from yarl import URL
 
 from hub.core import Actor
+from hub.models.second_factor import AskSecondFactor, ConfirmSecondFactor
 from hub.models.users import Register
-from hub.services import accounts
+from hub.services import accounts, second_factor
 from hub.settings import Settings
 from tests.doors import PASSWORD, AppServer, Http
 from tests.openid import OpenId, query_of
@@ -241,3 +243,31 @@ async def test_the_last_way_in_stays(browser_at: Browser, http: Http, openid: Op
     token = (await (await browser_at.post("/session/refresh", {})).json())["access_token"]
     refused = await http.delete("/me/identities/google", as_=token)
     assert (refused.status, refused.data["code"]) == (409, "last_way_in")
+
+
+@pytest.mark.abuse("D10")
+async def test_the_second_factor_is_asked_in_the_browser_too(
+    browser_at: Browser, app_server: AppServer, openid: OpenId
+) -> None:
+    hub, email, sub = app_server.hub, f"{subject()}@example.org", subject()
+    given = await accounts.register(hub, Actor(), Register(email=email, password=PASSWORD, full_name="Ana Reis"))
+    await hub.pool.execute("UPDATE users SET email_verified_at = now() WHERE id = $1", given.user.id)
+    await openid.knows(sub, email=email, email_verified=True)
+    led = await browser_at.post("/auth/google/link", {"password": PASSWORD}, given.access_token)
+    await browser_at.get(browser_at.back(await openid.consents((await led.json())["url"], sub)))
+    actor = await accounts.actor_of(hub, given.access_token)
+    totp = pyotp.TOTP((await second_factor.set_up(hub, actor, AskSecondFactor(password=PASSWORD))).secret)
+    now = int(hub.clock.now().timestamp())
+    await second_factor.confirm(hub, actor, ConfirmSecondFactor(code=totp.at(now - 30)))
+
+    waits = await browser_at.get(await browser_at.to_google("/auth/google/start?next=/bookings", sub))
+    expected = "/login?provider=google&refused=second_factor_needed&next=%2Fbookings"
+    assert waits.headers["Location"] == expected
+    assert await browser_at.me() is None
+    assert (await browser_at.post("/auth/google/second-factor", {"totp_code": "000000"})).status == 401
+    assert (await browser_at.post("/auth/google/second-factor", {})).status == 422
+    assert (await browser_at.post("/auth/facebook/second-factor", {"totp_code": totp.at(now)})).status == 401
+    entered = await browser_at.post("/auth/google/second-factor", {"totp_code": totp.at(now)})
+    assert entered.status == 200
+    assert (await browser_at.me())["id"] == given.user.id
+    assert (await browser_at.post("/auth/google/second-factor", {"totp_code": totp.at(now + 30)})).status in (401, 422)
