@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
-from handlers.limits import BY_PATH, PAGES, WRITING, Limits, Pace, Taken, pace_of, policies, standings
-from handlers.over_http import HUB, LIMITS, SERVED, TAKEN, address_of
+from handlers.limits import BY_PATH, PAGES, UPLOADING, WRITING, Limits, Pace, Taken, pace_of, policies, standings
+from handlers.over_http import BASE, HUB, LIMITS, PACE, SERVED, TAKEN, address_of
 from hub.errors import HubError, Malformed, WrongMediaType
 from hub.settings import Settings
 
@@ -54,6 +54,8 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
         # A kilobyte of it may be a gigabyte.
         raise WrongMediaType("Send the body as it is, without compressing it.")
     limits, pace = request.app[LIMITS], _pace(request)
+    if pace is not None:
+        request[PACE] = pace
     counted = None if pace is None else await limits.by_address(pace, address_of(request))
     if counted is not None:
         taken.append(counted)
@@ -115,7 +117,12 @@ def _pace(request: web.Request) -> Pace | None:
     path = "" if resource is None else resource.canonical
     if path.startswith(_FILES):
         return None
-    return BY_PATH.get(path, PAGES if request.method in ("GET", "HEAD", "OPTIONS") else WRITING)
+    if path in BY_PATH:
+        return BY_PATH[path]
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return PAGES
+    # What is sent to the API and is no endpoint of its table is a picture.
+    return UPLOADING if path.startswith(BASE) else WRITING
 
 
 async def _tell_what_is_left(request: web.Request, response: web.StreamResponse) -> None:

@@ -17,6 +17,7 @@ from redis.asyncio.connection import ConnectionPool
 from handlers.endpoint import EVERYBODY, Endpoint
 from hub.errors import TooManyRequests
 from hub.live.listener import FAILURES, redis_options, stop_if_cancelled
+from hub.models.files import PATH
 from hub.services.attempts import network
 from hub.settings import Settings
 
@@ -50,13 +51,28 @@ CONNECTING = Pace("connect", 60, address=300)
 REFRESHING = Pace("refresh", 60, address=600)
 LOGGING_IN = Pace("log_in", 15 * 60, address=20, counts_refusals_only=True)
 SIGNING_UP = Pace("sign_up", 10 * 60, address=30)
-CODES = Pace("code", 60 * 60, address=30, person=20)
+# Whatever sends a code or takes one, or takes a password from somebody who is logged in.
+CODES = Pace("code", 60 * 60, address=60, person=30)
+PICTURES = Pace("picture", 60, address=1500)
+UPLOADING = Pace("upload", 10 * 60, address=120, person=60)
 
 # By the endpoint's name; what is not named here is paced by its method.
 BY_NAME = {
     "auth.login": LOGGING_IN,
+    "auth.social": LOGGING_IN,
+    "auth.social_second_factor": LOGGING_IN,
     "auth.register": SIGNING_UP,
     "auth.refresh": REFRESHING,
+    "me.verify": CODES,
+    "me.check_verification": CODES,
+    "me.change_email": CODES,
+    "me.confirm_email": CODES,
+    "me.change_password": CODES,
+    "me.erase": CODES,
+    "me.set_up_second_factor": CODES,
+    "me.confirm_second_factor": CODES,
+    "me.renew_recovery_codes": CODES,
+    "me.end_second_factor": CODES,
 }
 # True HTTP, by its path.
 BY_PATH = {
@@ -64,6 +80,8 @@ BY_PATH = {
     "/session/register": SIGNING_UP,
     "/session/refresh": REFRESHING,
     "/session/logout": REFRESHING,
+    "/session/password": CODES,
+    f"{PATH}/{{name}}": PICTURES,
     "/socket.io/": CONNECTING,
 }
 # What asks much of the database.

@@ -17,7 +17,7 @@ from aiohttp import hdrs, web
 from handlers.calling import carry_out, judge, noting_denied, repeatable, replayed
 from handlers.documents import canonical, read_ask, read_object, read_query, write
 from handlers.endpoint import EVERYBODY, TABLE, Endpoint
-from handlers.limits import WRITING, Limits, Taken, pace_of
+from handlers.limits import Limits, Pace, Taken
 from handlers.table import table
 from hub.core import Actor, Hub
 from hub.errors import Invalid, Malformed, NotFound, TooLarge, Unauthenticated, WrongMediaType
@@ -30,8 +30,9 @@ HUB = web.AppKey("hub", Hub)
 ENDPOINT = web.RequestKey("endpoint", Endpoint)
 REQUEST_ID = web.RequestKey("request_id", str)
 LIMITS = web.AppKey("limits", Limits)
-# What serves which endpoint, and what was counted of a request.
+# What serves which endpoint; how often a request like this one may be made, and what was counted of it.
 SERVED: web.AppKey[dict[Serve, Endpoint]] = web.AppKey("served")
+PACE = web.RequestKey("pace", Pace)
 TAKEN: web.RequestKey[list[Taken]] = web.RequestKey("taken", list)
 
 # A body that drips in must not hold a connection for ever.
@@ -179,9 +180,9 @@ async def actor_of(request: web.Request) -> Actor:
     setting_up = endpoint is not None and endpoint.name in _SETTING_UP
     actor = await accounts.actor_of(hub, token.strip(), address=address, device=device, setting_up=setting_up)
     structlog.contextvars.bind_contextvars(user_id=actor.user_id)
-    taken = await request.app[LIMITS].by_person(WRITING if endpoint is None else pace_of(endpoint), actor.user_id)
-    if taken is not None:
-        request[TAKEN].append(taken)
+    if PACE in request:
+        taken = await request.app[LIMITS].by_person(request[PACE], actor.user_id)
+        request[TAKEN] += [] if taken is None else [taken]
     return replace(actor, request_id=request_id)
 
 

@@ -19,7 +19,9 @@ DESCRIPTION = """\
 Watch what is free change live, hold it, book it, and see it arrive on the dashboard at the same moment.
 
 Every refusal is a problem document (RFC 9457) with a stable `code`. Amounts are integers of minor units beside a
-`currency`. Nearly every endpoint is also a command over Socket.IO: see [the live API](/docs/events).
+`currency`. Who asks too often is answered 429 with `Retry-After`; `RateLimit-Policy` and `RateLimit` say how often that
+is, by person and by address, and how much of it is left. Nearly every endpoint is also a command over Socket.IO: see
+[the live API](/docs/events).
 """
 
 

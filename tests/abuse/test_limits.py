@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from handlers import limits
+from handlers import guards, limits
 from handlers.endpoint import EVERYBODY
 from handlers.limits import Pace
 from handlers.table import table
@@ -174,6 +174,32 @@ async def test_signing_up_is_for_people_and_not_for_programs(asking: Http) -> No
         for number in range(most + 3)
     ]
     assert statuses == [201] * most + [429] * 3
+
+
+@pytest.mark.abuse("F7")
+async def test_codes_are_tried_by_one_person_a_few_times_an_hour(limited: AppServer, asking: Http) -> None:
+    person = await People(limited.hub).customer()
+    most = limits.CODES.person
+    assert most is not None
+    body = {"channel": "email", "code": "000000"}
+    statuses = [
+        (await from_(asking, f"203.0.113.{number}", "/me/verifications/check", "POST", as_=person, body=body)).status
+        for number in range(most + 2)
+    ]
+    assert 429 not in statuses[:5]
+    assert statuses[most:] == [429] * 2
+
+
+async def test_pictures_are_paced_too(limited: AppServer, asking: Http, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = await People(limited.hub).customer()
+    monkeypatch.setattr(guards, "UPLOADING", Pace("upload", 600, address=10, person=3))
+    statuses = [
+        (await from_(asking, "203.0.113.7", "/me/picture", "POST", as_=person, data=b"x")).status for _ in range(5)
+    ]
+    assert 429 not in statuses[:3]
+    assert statuses[3:] == [429] * 2
+    shown = await from_(asking, "203.0.113.8", "//files/none.webp")
+    assert shown.headers["RateLimit"].startswith('"picture-address"')
 
 
 def test_whoever_needs_no_token_to_change_something_is_paced_tightly() -> None:
