@@ -12,7 +12,11 @@ from hub.services import accounts, logins
     "auth.register", "POST /auth/register", may=EVERYBODY, status=201, tells=("venue.created",), over_socket=False
 )
 async def register(call: Call, ask: Register) -> Tokens:
-    """Open an account and log it in; a code for its e-mail address is on its way."""
+    """Open an account and log it in; a code for its e-mail address is on its way.
+
+    An address that has an account already is refused (409): since the answer logs in, it cannot be the same. Whoever
+    asks for many addresses is stopped by the pace of sign-ups.
+    """
     return await accounts.register(call.hub, call.actor, ask)
 
 
