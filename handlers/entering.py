@@ -75,7 +75,8 @@ def _language(wanted: str) -> str:
 
 
 async def _verify(request: web.Request) -> web.Response:
-    return draw("verify.html", "verify", channel="phone" if request.query.get("channel") == "phone" else "email")
+    channel = "phone" if request.query.get("channel") == "phone" else "email"
+    return draw("verify.html", "verify", channel=channel, has_outbox=request.app[HUB].settings.has_outbox_page)
 
 
 async def _forgot(request: web.Request) -> web.Response:
@@ -83,7 +84,7 @@ async def _forgot(request: web.Request) -> web.Response:
 
 
 async def _reset(request: web.Request) -> web.Response:
-    return draw("reset.html", "reset")
+    return draw("reset.html", "reset", has_outbox=request.app[HUB].settings.has_outbox_page)
 
 
 async def _invitation(request: web.Request) -> web.Response:

@@ -50,7 +50,7 @@ export function show(form, refusal) {
       const sentence = document.createElement("span");
       sentence.className = "wrong";
       sentence.id = id;
-      sentence.textContent = wrong;
+      sentence.textContent = `${field.labels[0]?.textContent ?? ""} ${wrong}`.trim();
       field.after(sentence);
       field.setAttribute("aria-invalid", "true");
       before.unshift(id);
@@ -60,12 +60,15 @@ export function show(form, refusal) {
     else field.removeAttribute("aria-describedby");
   }
   if (!refusal) return;
-  const box = document.createElement("div");
-  box.className = "refusal";
-  box.append(paragraph(refusal.message));
   const names = new Set([...form.elements].map((field) => field.name));
-  for (const error of refusal.problem.errors ?? []) if (!names.has(error.field)) box.append(paragraph(`${error.field} ${error.message}`));
-  place.append(box);
+  const others = (refusal.problem.errors ?? []).filter((error) => !names.has(error.field));
+  // What is said at its field needs no second sentence.
+  if (!first || others.length) {
+    const box = document.createElement("div");
+    box.className = "refusal";
+    box.append(paragraph(refusal.message), ...others.map((error) => paragraph(`${error.field} ${error.message}`)));
+    place.append(box);
+  }
   first?.focus();
 }
 

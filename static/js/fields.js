@@ -45,11 +45,13 @@ export function Checkbox({ label, ...attributes }) {
 /** Whatever went wrong as a refusal with one sentence. */
 export const asRefusal = (thrown) => (thrown instanceof Refusal ? thrown : new Refusal({}));
 
-/** Why the hub said no, and what it says of fields that this form does not have. */
+/** Why the hub said no, and what it says of fields that this form does not have; nothing, if all is said at its field. */
 export function Sentence({ refusal, form }) {
   if (!refusal) return null;
   const named = new Set([...(form?.elements ?? [])].map((field) => field.name));
-  const others = (refusal.problem.errors ?? []).filter((error) => !named.has(error.field.split(".").pop()));
+  const { errors = [] } = refusal.problem;
+  const others = errors.filter((error) => !named.has(error.field.split(".").pop()));
+  if (errors.length && !others.length) return null;
   return html`<div class="refusal" role="alert"><p>${refusal.message}</p>${others.map((error) => html`<p key=${error.field}>${error.field} ${error.message}</p>`)}</div>`;
 }
 

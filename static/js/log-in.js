@@ -4,7 +4,7 @@ import { h } from "preact";
 import htm from "htm";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { logIn, logInAsked, register } from "./account.js";
-import { Code, Field } from "./fields.js";
+import { Code, Field, Sentence } from "./fields.js";
 import { valuesOf } from "./typed.js";
 
 const html = htm.bind(h);
@@ -45,7 +45,7 @@ export function LogInDialog() {
       <${Field} label="E-mail" name="email" type="email" autocomplete="email" refusal=${refusal} required />
       <${Field} label="Password" name="password" type="password" autocomplete=${isNew ? "new-password" : "current-password"} refusal=${refusal} required />
       ${asksCode && !isNew && html`<${Code} label="Code of your authenticator app, or a recovery code" name="totp_code" refusal=${refusal} />`}
-      ${refusal && html`<p class="refusal" role="alert">${refusal.message}</p>`}
+      <${Sentence} refusal=${refusal} form=${dialog.current?.querySelector("form")} />
       <div class="row between">
         <button class="button main" disabled=${busy}>${isNew ? "Register" : "Log in"}</button>
         <button type="button" class="button bare" onClick=${() => setNew(!isNew)}>${isNew ? "I have an account" : "I am new here"}</button>

@@ -33,7 +33,7 @@ function Colleague({ one }) {
 function Waits({ one }) {
   const { busy, refusal, run } = useAct();
   const withdraw = () => run(() => ask("DELETE", `${path}/invitations/${one.id}`)).then(invitations.load);
-  return html`<li data-invitation=${one.id}><div><b>${one.email}</b><p class="small quiet">${WORDS[one.role]} · invited by ${one.invited_by}, good until ${ago(one.expires_at, now.value)}</p></div>
+  return html`<li data-invitation=${one.id}><div><b>${one.email}</b><p class="small quiet">${WORDS[one.role]} · invited by ${one.invited_by}, ends ${ago(one.expires_at, now.value)}</p></div>
     <button type="button" class="button" disabled=${busy} aria-label=${`Withdraw the invitation of ${one.email}`} onClick=${withdraw}>Withdraw</button><${Sentence} refusal=${refusal} /></li>`;
 }
 

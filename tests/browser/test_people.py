@@ -119,6 +119,7 @@ async def test_an_address_with_an_account_is_linked_by_its_password_and_let_go_a
     await page.get_by_label("E-mail").fill(ana.email)
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Log in").click()
+    await page.wait_for_url(f"{app_server.url}/")
     await hers.open("/account/security")
     await page.get_by_text("Link Google").click()
     form = page.get_by_role("form", name="Link Google")
