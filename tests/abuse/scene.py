@@ -9,7 +9,6 @@ from hub.core import Hub
 from hub.models.addons import Addon
 from hub.models.bookings import Booking
 from hub.models.closures import Closure
-from hub.models.people import SetRoles
 from hub.models.roles import CreateRole, Role
 from hub.models.room_types import RoomType
 from hub.models.rooms import Room
@@ -18,7 +17,6 @@ from hub.models.staff import NameColleague
 from hub.models.users import LogIn, Tokens
 from hub.models.venues import Venue
 from hub.services import accounts, roles, staff
-from hub.services import people as administration
 from tests import builders
 from tests.doors import PASSWORD, People, Person
 
@@ -75,12 +73,8 @@ async def open_scene(hub: Hub, people: People) -> Scene:
     spare_room = await builders.make_room(hub, owner.actor, spare_type, "Spare")
     spare_session = await builders.make_session(hub, owner.actor, venue, title="Spare", starts_at=builders.tomorrow(15))
     spare_venue = await builders.make_venue(hub, owner.actor, name="Spare")
-    for name, role in (("Mia Manager", "manager"), ("Dan Desk", "desk")):
-        of = manager if name == "Mia Manager" else desk
-        await _put(hub, spare_venue, of, role)
-    person = await people.customer("Cleo Role")
-    role_made = await roles.create(hub, boss.actor, CreateRole(name="Night desk", permissions=["booking:read"]))
-    await administration.set_roles(hub, boss.actor, SetRoles(user_id=person.id, roles=["customer"]))
+    await _put(hub, spare_venue, manager, "manager")
+    await _put(hub, spare_venue, desk, "desk")
     items = (builders.stay(pool, builders.day_after(20), 2), builders.place(session))
     return Scene(
         hub=hub,
@@ -115,7 +109,7 @@ async def open_scene(hub: Hub, people: People) -> Scene:
             "session_id": spare_session.id,
             "venue_id": spare_venue.id,
         },
-        role=role_made,
+        role=await roles.create(hub, boss.actor, CreateRole(name="Night desk", permissions=["booking:read"])),
         hold=await builders.make_hold(hub, customer.actor, *items),
         booking=await builders.make_booking(hub, customer.actor, builders.slot(room, builders.tomorrow(days=3), 2)),
     )
