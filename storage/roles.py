@@ -59,14 +59,19 @@ async def find(db: Db, role_id: int) -> Role | None:
     )
 
 
-async def lock(db: Db, role_id: int) -> bool:
-    """Let nobody else change this role, nor give it to anybody, until commit; False when there is no such role."""
-    return await value(db, "SELECT true FROM roles WHERE id = $1 FOR UPDATE", role_id) is not None
+async def lock(db: Db, role_id: int) -> None:
+    """Let nobody else change this role until commit; who signs up goes on getting it."""
+    await run(db, "SELECT 1 FROM roles WHERE id = $1 FOR NO KEY UPDATE", role_id)
+
+
+async def lock_whole(db: Db, role_id: int) -> None:
+    """Let nobody else change this role, nor give it to anybody, until commit."""
+    await run(db, "SELECT 1 FROM roles WHERE id = $1 FOR UPDATE", role_id)
 
 
 async def lock_code(db: Db, code: str) -> None:
-    """Let nobody else give or take away this role until commit."""
-    await run(db, "SELECT 1 FROM roles WHERE code = $1 FOR UPDATE", code)
+    """Let nobody else who takes this lock first give or take away this role until commit."""
+    await run(db, "SELECT 1 FROM roles WHERE code = $1 FOR NO KEY UPDATE", code)
 
 
 async def named(db: Db, codes: Sequence[str]) -> list[Granted]:

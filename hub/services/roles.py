@@ -94,6 +94,7 @@ async def delete(hub: Hub, actor: Actor, ask: NameRole) -> None:
     """Delete a role that nobody has."""
     access.needs(actor, "role:delete")
     async with hub.work(actor) as work:
+        await store.lock_whole(work.db, ask.role_id)
         role = await _below(work.db, actor, ask.role_id)
         work.expect(role)
         if role.is_built_in:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +243,18 @@ async def test_a_role_that_somebody_has_is_not_deleted(hub: ListeningHub, boss: 
     await roles.delete(hub, boss, NameRole(role_id=role.id))
     with pytest.raises(NotFound):
         await roles.read(hub, boss, NameRole(role_id=role.id))
+
+
+async def test_a_role_is_either_given_to_somebody_or_gone(hub: ListeningHub, boss: Actor, people: People) -> None:
+    person = await people.customer()
+    for number in range(5):
+        role = await made(hub, boss, code=f"night_desk_{number}")
+        done = await asyncio.gather(
+            _give(hub, boss, person.id, "customer", role.code),
+            roles.delete(hub, boss, NameRole(role_id=role.id)),
+            return_exceptions=True,
+        )
+        assert sorted(type(one).__name__ for one in done) in (["Invalid", "NoneType"], ["NoneType", "RoleInUse"]), done
 
 
 async def test_only_who_may_sees_and_changes_roles(hub: ListeningHub, boss: Actor) -> None:
