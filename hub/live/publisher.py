@@ -38,6 +38,8 @@ class Publisher:
         self._deliver = deliver
         # One entry a transaction: its messages, and the outbox rows that go once Redis took all of them.
         self._waiting: deque[tuple[list[Message], set[int]]] = deque()
+        # What no log repairs.
+        self._orders: deque[Message] = deque()
         self._arrived = asyncio.Event()
         self.up = True
 
@@ -63,8 +65,10 @@ class Publisher:
         self._queue([(channel, "")], set())
 
     def order(self, channel: str, payload: str) -> None:
-        """Send every worker an order, such as to look again at somebody's sockets; while Redis fails it is lost."""
-        self._queue([(channel, payload)], set())
+        """Send every worker an order, such as to look again at somebody's sockets; it waits until Redis takes it."""
+        if len(self._orders) < MOST_WAITING:
+            self._orders.append((channel, payload))
+            self._arrived.set()
 
     async def send(self, frames: Iterable[Frame]) -> bool:
         """Send frames now; tells whether Redis took them all."""
@@ -75,9 +79,12 @@ class Publisher:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
-            while self._waiting:
+            while self._waiting or self._orders:
+                orders = list(self._orders)
                 batch = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
-                if await self._publish([message for messages, _ in batch for message in messages]):
+                if await self._publish([*orders, *(message for messages, _ in batch for message in messages)]):
+                    for _ in orders:
+                        self._orders.popleft()
                     await self._forget({outbox_id for _, outbox_ids in batch for outbox_id in outbox_ids})
                 else:
                     self._waiting.clear()

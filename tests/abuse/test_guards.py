@@ -315,6 +315,15 @@ async def test_no_other_site_uses_the_cookie(http: Http, what: str) -> None:
     assert (await http.get(f"//session/{what}")).status == 405
 
 
+@pytest.mark.abuse("E9")
+async def test_a_token_in_an_address_lets_nobody_in(http: Http, stock: Stock) -> None:
+    for name in ("token", "access_token", "auth", "authorization", "jwt"):
+        for path in ("/me", "/me/events", "/bookings", "/venues", stock.path("/venues/{venue_id}/desk/events")):
+            assert (await http.get(f"{path}?{name}={stock.owner.token}")).status in {401, 422}, path
+        for path in ("//", "//dashboard", "//bookings", "//account"):
+            assert stock.owner.email not in (await http.get(f"{path}?{name}={stock.owner.token}")).text
+
+
 HEADS = {
     "a long address": ("GET /api/v1/venues?x=" + "y" * 9000 + " HTTP/1.1\nHost: localhost\n", b""),
     "a long header": ("GET /api/v1/venues HTTP/1.1\nHost: localhost\nX-Long: " + "y" * 9000 + "\n", b""),

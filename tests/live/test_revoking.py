@@ -241,6 +241,25 @@ async def test_with_redis_stopped_the_sockets_here_end_at_once_and_those_elsewhe
     await judge_silence(crowd)
 
 
+async def test_a_word_that_redis_did_not_take_is_sent_again(
+    start: Start, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = await two(start)
+    _, owner = await make_venue(one.hub)
+    watcher = await watch(other, owner.token)
+    publisher, sent = one.running.live.publisher, one.running.live.publisher._publish
+    failures = iter([False, False])
+
+    async def failing(messages: Any) -> bool:
+        return next(failures, True) and await sent(messages)
+
+    monkeypatch.setattr(publisher, "_publish", failing)
+    await log_out(one.hub, owner)
+    await asyncio.wait_for(watcher.closed.wait(), 8)
+    assert next(failures, None) is None
+    await soon(lambda: not publisher._orders)
+
+
 async def test_when_redis_comes_back_everybody_is_looked_at(
     start: Start, watch: Watch, settings: Settings, valkey: Valkey
 ) -> None:
