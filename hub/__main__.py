@@ -34,6 +34,8 @@ REFUSED_BY_REDIS = ("ConnectionError", "TimeoutError", "AuthenticationError", "B
 # Stopping these by a signal is how they end.
 ENDLESS = ("seed", "serve", "worker")
 
+MOST_WORKERS = 64
+
 Command = Callable[[argparse.Namespace], Awaitable[None]]
 
 
@@ -66,6 +68,14 @@ def parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--port", help="listen here instead of on HUB_PORT (8000)")
     serve.add_argument("--host", help="listen on this address instead of on HUB_HOST")
+    serve.add_argument(
+        "--workers",
+        type=_workers,
+        default=1,
+        metavar="N",
+        help="serve with N processes; SIGHUP replaces them one by one",
+    )
+    serve.add_argument("--on", type=int, help=argparse.SUPPRESS)
     command(
         "worker",
         _app("work"),
@@ -147,6 +157,12 @@ def _minutes(given: str) -> float:
     return minutes
 
 
+def _workers(given: str) -> int:
+    if not given.isdecimal() or not 1 <= int(given) <= MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"a number of processes from 1 to {MOST_WORKERS}")
+    return int(given)
+
+
 def _settings(options: argparse.Namespace) -> Settings:
     given = {"HUB_HOST": getattr(options, "host", None), "HUB_PORT": getattr(options, "port", None)}
     return Settings.from_env(os.environ | {name: value for name, value in given.items() if value is not None})
@@ -168,7 +184,12 @@ def _app(function: str) -> Command:
 async def _serve(options: argparse.Namespace) -> None:
     settings = _settings(options)
     try:
-        await _call("hub.app", "serve", settings)
+        if options.on is not None:
+            await _call("hub.app", "serve_on", settings, options.on)
+        elif options.workers > 1:
+            await _call("hub.supervisor", "serve", settings, options.workers)
+        else:
+            await _call("hub.app", "serve", settings)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise CommandRefused(

@@ -43,6 +43,8 @@ from storage.embedded import embedded_servers
 from storage.migrate import migrate_database
 from storage.pool import Pool, open_pool
 
+# What a worker says once it serves.
+SERVING = "serving"
 LARGEST_BODY = 256 * 1024
 # Ctrl-C ends everything within five seconds; the embedded servers, which stop last, need a part of them.
 SECONDS_TO_FINISH = 1.5
@@ -118,17 +120,39 @@ def build(running: Running) -> web.Application:
 
 async def serve(settings: Settings) -> None:
     """Serve pages, the HTTP API and live events until cancelled."""
-    with _listen(settings) as listening:
+    with listen(settings) as listening:
         configure_logs(settings)
-        async with _ready_hub(settings, join=False) as running, asyncio.TaskGroup() as group:
+        async with _ready_hub(settings, join=False) as running:
             logins = await _load_samples(running.hub)
-            # In production the jobs have processes of their own.
-            jobs = runner.keep_time(running.hub) if settings.production else _jobs(running)
-            working = group.create_task(jobs)
-            try:
-                await _serve_on(listening, running, logins)
-            finally:
-                working.cancel()
+            await _serve_on(listening, running, _greeting(running.hub.settings, logins))
+
+
+async def serve_on(settings: Settings, descriptor: int) -> None:
+    """Serve, until cancelled or orphaned, as one of several workers, on the socket that they were started with."""
+    configure_logs(settings)
+    with socket.socket(fileno=descriptor) as listening:
+        async with open_hub(settings) as running, asyncio.TaskGroup() as group:
+            serving = group.create_task(_serve_on(listening, running, SERVING))
+            await _orphaned()
+            serving.cancel()
+
+
+async def _orphaned() -> None:
+    """Wait until whoever started this process is gone: nothing is ever written to it, so its input ends only then."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await reader.read()
+
+
+@contextlib.asynccontextmanager
+async def prepared(settings: Settings) -> AsyncIterator[tuple[Settings, str]]:
+    """Run the servers that several workers need, migrated and filled; answers where they are, and how to greet."""
+    configure_logs(settings)
+    async with servers(settings, join=False) as reached:
+        await _migrate(reached)
+        async with open_hub(reached) as running:
+            logins = await _load_samples(running.hub)
+        yield reached, _greeting(reached, logins)
 
 
 @contextlib.asynccontextmanager
@@ -146,16 +170,21 @@ async def _load_samples(hub: Hub) -> Sequence[SampleLogin]:
     return await samples.load(hub) if hub.settings.sample_data else ()
 
 
-async def _serve_on(listening: socket.socket, running: Running, logins: Sequence[SampleLogin]) -> None:
-    serving = PatientRunner(build(running), shutdown_timeout=SECONDS_TO_FINISH)
-    await serving.setup()
-    try:
-        await web.SockSite(serving, listening).start()
-        _calm_the_collector()
-        print(_greeting(running.hub.settings, logins), flush=True)
-        await asyncio.Event().wait()
-    finally:
-        await serving.cleanup()
+async def _serve_on(listening: socket.socket, running: Running, greeting: str) -> None:
+    async with asyncio.TaskGroup() as group:
+        # In production the jobs have processes of their own.
+        settings = running.hub.settings
+        working = group.create_task(runner.keep_time(running.hub) if settings.production else _jobs(running))
+        serving = PatientRunner(build(running), shutdown_timeout=SECONDS_TO_FINISH)
+        try:
+            await serving.setup()
+            await web.SockSite(serving, listening).start()
+            _calm_the_collector()
+            print(greeting, flush=True)
+            await asyncio.Event().wait()
+        finally:
+            await serving.cleanup()
+            working.cancel()
 
 
 def _calm_the_collector() -> None:
@@ -261,12 +290,12 @@ async def _migrate(settings: Settings) -> list[str]:
     return await migrate_database(settings.database_url)
 
 
-def _listen(settings: Settings) -> socket.socket:
-    """Take the port before anything else is started, so that a taken one is told at once."""
+def listen(settings: Settings, *, shared: bool = False) -> socket.socket:
+    """Take the port before anything else is started, so that a taken one is told at once; workers may share it."""
     family, _, _, _, address = socket.getaddrinfo(
         settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
-    return socket.create_server(address[:2], family=family, backlog=1024)
+    return socket.create_server(address[:2], family=family, backlog=1024, reuse_port=shared)
 
 
 def configure_logs(settings: Settings) -> None:
