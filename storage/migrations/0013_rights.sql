@@ -58,6 +58,10 @@ INSERT INTO role_permissions (role_id, permission_id)
 SELECT r.id, p.id FROM roles AS r CROSS JOIN permissions AS p
 WHERE r.code = 'admin' AND p.resource = 'role' AND p.action = 'read';
 
+-- Who sells writes no reviews; whoever also travels is a customer too.
+DELETE FROM role_permissions AS rp USING roles AS r, permissions AS p
+WHERE rp.role_id = r.id AND rp.permission_id = p.id AND r.code = 'vendor' AND p.resource = 'review';
+
 UPDATE roles SET description = d.text
 FROM (VALUES
     ('customer', 'Books, and manages their own bookings'),

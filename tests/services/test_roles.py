@@ -70,6 +70,21 @@ async def test_the_twelve_resources_and_their_actions_are_those_of_the_contract(
         assert sorted(one.action for one in page.items) == sorted(actions.split())
 
 
+async def test_the_built_in_roles_are_those_of_the_halls_matrix(hub: ListeningHub, boss: Actor) -> None:
+    # Its columns are admin, vendor and customer; what needs no permission is owned, and walked in tests/abuse.
+    for permission, columns in {
+        "booking:create": (True, True, True),
+        "review:create": (True, False, True),
+        "venue:create": (True, True, False),
+        "booking:read": (True, False, False),
+        "user:read": (True, False, False),
+        "user:update": (True, False, False),
+        "report:read": (True, False, False),
+    }.items():
+        found_for = [permission in await found(hub, boss, role=role) for role in ("admin", "vendor", "customer")]
+        assert tuple(found_for) == columns, permission
+
+
 async def test_the_built_in_roles_stand_in_order_and_a_super_admin_may_do_everything(
     hub: ListeningHub, boss: Actor
 ) -> None:
