@@ -5,29 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 import structlog
 from aiohttp import web
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from handlers import over_socket
 from handlers.documents import refuse_strange, write
-from handlers.endpoint import EVERYBODY, SIGNED_IN
+from handlers.endpoint import SIGNED_IN
 from handlers.limits import READING, Limits, pace_of
 from handlers.over_http import address_of
 from handlers.problems import Fault, invalid
 from handlers.table import table
-from hub import rooms
+from handlers.watching import COMMANDS, done
 from hub.core import Actor, Hub
 from hub.errors import Forbidden, HubError, Malformed, NotFound, TooManyRequests, Unauthenticated
 from hub.live import replay
-from hub.live.replay import DeskNews, Snapshot, UserNews, VenueNews
-from hub.live.server import RECHECK_SECONDS, Answer, Connection, Live
+from hub.live.connection import Answer, Connection
+from hub.live.replay import Snapshot
+from hub.live.server import RECHECK_SECONDS, Live
 from hub.models.base import Ask
-from hub.models.live import HubTime, Left, NameWatched, Nothing, Renewed, RenewToken, Since, WatchVenue
+from hub.models.live import Left, Renewed, Since
 from hub.services import access, accounts
 from hub.services.attempts import network
 from hub.services.totp import SecondFactorRequired
@@ -41,8 +42,6 @@ _LONGEST_DEVICE = 200
 _PRIVATE = ("desk:", "user:")
 
 log = structlog.get_logger()
-
-Asked = TypeVar("Asked", bound=Ask)
 
 
 class TokenExpired(Unauthenticated):
@@ -65,34 +64,6 @@ class Caller:
     token: str | None = None
     ended_at: float | None = None
     looked_at: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A command that only a socket has."""
-
-    name: str
-    may: str
-    ask: type[Ask]
-    answer: type[BaseModel]
-    sentence: str
-    carry_out: Callable[[SocketDoors, Connection, Any], Awaitable[Answer]]
-
-
-COMMANDS: dict[str, Command] = {}
-
-
-def command(
-    name: str, ask: type[Asked], answer: type[BaseModel], *, may: str = EVERYBODY
-) -> Callable[[Callable[[SocketDoors, Connection, Asked], Awaitable[Answer]]], Any]:
-    """Declare a command of the socket; the docstring is its documentation."""
-
-    def declare(carry_out: Callable[[SocketDoors, Connection, Asked], Awaitable[Answer]]) -> Any:
-        assert carry_out.__doc__
-        COMMANDS[name] = Command(name, may, ask, answer, carry_out.__doc__.partition("\n")[0], carry_out)
-        return carry_out
-
-    return declare
 
 
 class SocketDoors:
@@ -220,13 +191,13 @@ class SocketDoors:
         if told.more:
             # Not all of it was told yet, so the live events would leave a gap: the client asks again from there.
             self.live.leave(connection, room)
-            return _done(told.json())
-        return _done(told.json(), lambda: seat.begin(told.version))
+            return done(told.json())
+        return done(told.json(), lambda: seat.begin(told.version))
 
     def unwatch(self, connection: Connection, room: str) -> Answer:
         """Leave a room."""
         self.live.leave(connection, room)
-        return _done(write(Left(room=room)))
+        return done(write(Left(room=room)))
 
     async def renew(self, connection: Connection, token: str) -> Answer:
         """Let a connection go on with a fresh token of the same person."""
@@ -237,7 +208,7 @@ class SocketDoors:
         connection.wire.settle(actor.user_id)
         self._now_is(connection, actor, token, began)
         assert actor.user_id is not None
-        return _done(write(Renewed(user_id=actor.user_id, expires_at=actor.token_expires_at)))
+        return done(write(Renewed(user_id=actor.user_id, expires_at=actor.token_expires_at)))
 
     async def _actor_of(self, connection: Connection, token: Any) -> Actor:
         if not isinstance(token, str):
@@ -277,67 +248,6 @@ class SocketDoors:
                 self.live.leave(connection, room)
 
 
-@command("venues.watch", WatchVenue, VenueNews)
-async def _watch_venue(doors: SocketDoors, connection: Connection, ask: WatchVenue) -> Answer:
-    """Watch a venue: what it offers, and what becomes free, held or taken."""
-    async with doors.hub.reading() as db:
-        await access.venue(db, connection.caller.actor, ask.venue_id)
-    return await doors.watch(connection, rooms.venue(ask.venue_id), ask.venue_id, replay.venue, ask)
-
-
-@command("venues.unwatch", NameWatched, Left)
-async def _unwatch_venue(doors: SocketDoors, connection: Connection, ask: NameWatched) -> Answer:
-    """Watch a venue no longer."""
-    return doors.unwatch(connection, rooms.venue(ask.venue_id))
-
-
-@command("desks.watch", WatchVenue, DeskNews, may=SIGNED_IN)
-async def _watch_desk(doors: SocketDoors, connection: Connection, ask: WatchVenue) -> Answer:
-    """Watch the desk of a venue where you work: its bookings, with their guests."""
-
-    async def works_there() -> None:
-        async with doors.hub.reading() as db:
-            await access.desk(db, connection.caller.actor, ask.venue_id)
-
-    return await doors.watch(connection, rooms.desk(ask.venue_id), ask.venue_id, replay.desk, ask, works_there)
-
-
-@command("desks.unwatch", NameWatched, Left, may=SIGNED_IN)
-async def _unwatch_desk(doors: SocketDoors, connection: Connection, ask: NameWatched) -> Answer:
-    """Watch a desk no longer."""
-    return doors.unwatch(connection, rooms.desk(ask.venue_id))
-
-
-@command("me.watch", Since, UserNews, may=SIGNED_IN)
-async def _watch_me(doors: SocketDoors, connection: Connection, ask: Since) -> Answer:
-    """Watch what concerns yourself: your account and your bookings."""
-    user_id = access.signed_in(connection.caller.actor)
-
-    async def is_still_here() -> None:
-        if access.signed_in(connection.caller.actor) != user_id:
-            raise Unauthenticated()
-
-    return await doors.watch(connection, rooms.user(user_id), user_id, replay.user, ask, is_still_here)
-
-
-@command("me.unwatch", Nothing, Left, may=SIGNED_IN)
-async def _unwatch_me(doors: SocketDoors, connection: Connection, _ask: Nothing) -> Answer:
-    """Watch yourself no longer."""
-    return doors.unwatch(connection, rooms.user(access.signed_in(connection.caller.actor)))
-
-
-@command("me.renew", RenewToken, Renewed)
-async def _renew(doors: SocketDoors, connection: Connection, ask: RenewToken) -> Answer:
-    """Bring a fresh access token, so that the connection outlives the old one."""
-    return await doors.renew(connection, ask.token.get_secret_value())
-
-
-@command("hub.time", Nothing, HubTime)
-async def _time(doors: SocketDoors, _connection: Connection, _ask: Nothing) -> Answer:
-    """Tell the hub's time, by which holds run out."""
-    return _done(write(HubTime(at=doors.hub.clock.now())))
-
-
 def _guest(connection: Connection) -> Actor:
     request = connection.wire.request
     return Actor(address=address_of(request), device=request.headers.get("User-Agent", "")[:_LONGEST_DEVICE])
@@ -352,10 +262,6 @@ def _read(model: type[Ask], payload: Any) -> Ask:
         return model.model_validate_json(orjson.dumps(asked), strict=True)
     except ValidationError as error:
         raise invalid(error, asked) from error
-
-
-def _done(data: bytes, then: Callable[[], None] | None = None) -> Answer:
-    return Answer(b'{"ok":true,"data":' + data + b"}", then)
 
 
 def _refused(error: HubError, name: str) -> Answer:

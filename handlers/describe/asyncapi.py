@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from handlers.connect import COMMANDS
 from handlers.describe.examples import example
 from handlers.describe.openapi import who_may
 from handlers.describe.schemas import Schema, Schemas, refer, schemas, sentence, used
 from handlers.table import facts, table
+from handlers.watching import COMMANDS
 from hub.events import Event
 
 DESCRIPTION = """\

@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from handlers.connect import COMMANDS, Command
 from handlers.endpoint import Endpoint
 from handlers.table import facts, table
+from handlers.watching import COMMANDS, Command
 from hub.errors import HubError
 from hub.events import Event
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import re
 
-from handlers.connect import COMMANDS
 from handlers.describe.schemas import refusals
 from handlers.endpoint import EVERYBODY, SIGNED_IN
 from handlers.over_http import WITH_BODY
 from handlers.table import facts, table
+from handlers.watching import COMMANDS
 from hub.live.hardening import RESERVED
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")

@@ -1,0 +1,85 @@
+"""One client as the live part knows it, what it asks and is answered, and the doors that know what it may."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+from aiohttp import web
+
+from hub.live import frames
+from hub.live.fanout import Seat
+from hub.live.wire import Wire
+
+# Asks of one connection that may wait for their turn; while more arrive the client is not read.
+MOST_ASKS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a client is answered, as JSON text, and what is done right after it is on its way."""
+
+    text: bytes
+    then: Callable[[], None] | None = None
+
+
+@dataclass(slots=True)
+class Ask:
+    """One event of a client that waits for its turn; `number` is empty when no answer is wanted."""
+
+    name: str
+    arguments: list[Any]
+    number: str
+
+
+@dataclass(eq=False, slots=True)
+class Connection:
+    """One client: its wire, the rooms it watches, and who it is."""
+
+    sid: str
+    wire: Wire
+    seats: dict[str, Seat] = field(default_factory=dict)
+    user_id: int | None = None
+    # The super admin who acts as this person.
+    impersonator_id: int | None = None
+    # The doors keep here who this is; the live part never looks inside.
+    caller: Any = None
+    check_at: float = 0.0
+    is_gone: bool = False
+    asks: asyncio.Queue[Ask] = field(default_factory=lambda: asyncio.Queue(MOST_ASKS))
+    is_answering: bool = False
+
+    def hear(self, framed: bytes) -> None:
+        """Write events to this client."""
+        self.wire.write(framed)
+
+    def tell(self, name: str, data: Any) -> None:
+        """Send an event to this client only, outside of any room."""
+        self.wire.write(frames.framed("2" + orjson.dumps([name, data]).decode()))
+
+    def cut(self, reason: str) -> None:
+        """End the connection; the client comes back and resumes."""
+        self.wire.cut(reason)
+
+    def leave_soon(self, reason: str) -> None:
+        """End the connection once what is queued for it had a moment to go out."""
+        self.wire.leave_soon(reason)
+
+
+class Doors(Protocol):
+    """The doors, which know rights and commands: who may come in, what may be asked, and who still may stay."""
+
+    def network(self, request: web.Request) -> str:
+        """Name the network that a socket comes from."""
+
+    async def arrive(self, connection: Connection, auth: Any) -> None:
+        """Let a client in and note who it is; raise `Refused` otherwise."""
+
+    async def answer(self, connection: Connection, name: str, arguments: list[Any]) -> Answer:
+        """Carry out an ask; a refusal is an answer too."""
+
+    async def check(self, connection: Connection) -> None:
+        """Look again at whom a connection belongs to, and take away what is no longer theirs."""
