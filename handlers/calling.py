@@ -49,8 +49,13 @@ def _named(endpoint: Endpoint, named: Mapping[str, Any]) -> tuple[str, int | Non
     found = _NAMED.findall(endpoint.path)
     if not found:
         return endpoint.subject.removesuffix("s"), None
-    number = str(named.get(f"{found[-1]}_id", ""))
-    return found[-1], int(number) if number.isascii() and number.isdigit() and len(number) < 17 else None
+    return found[-1], number(named.get(f"{found[-1]}_id"))
+
+
+def number(given: Any) -> int | None:
+    """Read an id that nobody has judged yet; None when it cannot be one."""
+    text = str(given)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 17 else None
 
 
 def repeatable(endpoint: Endpoint, actor: Actor, key: str | None, body: bytes) -> Actor:

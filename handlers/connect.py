@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from handlers import over_socket
+from handlers.calling import number
 from handlers.documents import refuse_strange, write
 from handlers.endpoint import SIGNED_IN
 from handlers.limits import READING, Limits, pace_of
@@ -29,7 +30,7 @@ from hub.live.replay import Snapshot
 from hub.live.server import RECHECK_SECONDS, Live
 from hub.models.base import Ask
 from hub.models.live import Left, Renewed, Since
-from hub.services import access, accounts
+from hub.services import access, accounts, audit
 from hub.services.attempts import network
 from hub.services.totp import SecondFactorRequired
 
@@ -101,10 +102,18 @@ class SocketDoors:
                 access.signed_in(connection.caller.actor)
             return await found.carry_out(self, connection, _read(found.ask, payload))
         except HubError as error:
+            if found is not None and found.may == SIGNED_IN and error.status in (403, 404):
+                await self._note_denied(connection, name, payload, error)
             return _refused(error, name)
         except Exception:
             log.exception("fault", command=name)
             return _refused(Fault(), name)
+
+    async def _note_denied(self, connection: Connection, name: str, payload: Any, refusal: HubError) -> None:
+        actor = replace(connection.caller.actor, asked=name)
+        if actor.user_id is not None:
+            venue_id = number(payload.get("venue_id")) if isinstance(payload, dict) else None
+            await audit.denied(self.hub, actor, "desk", venue_id, refusal)
 
     def network(self, request: web.Request) -> str:
         """Name the network that a socket comes from, by the same rule as over HTTP."""

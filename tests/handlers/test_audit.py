@@ -11,7 +11,8 @@ from hub.services import audit
 from hub.services.audit import AuditBroken
 from storage.pool import as_owner
 from tests import builders
-from tests.doors import Http, ListeningHub, People, Person
+from tests.doors import AppServer, Http, ListeningHub, People, Person
+from tests.live.client import Watcher
 from tests.stock import Stock, stock
 
 
@@ -185,3 +186,20 @@ async def test_the_audit_is_verified_over_http_and_on_the_command_line(
     assert found["broken"] == {"seal": 1, "row": row, "reason": "the row was changed"}
     with pytest.raises(AuditBroken, match=f"seal 1, entry {row}: the row was changed"):
         await verify_audit(hub.settings)
+
+
+async def test_a_desk_that_is_not_theirs_is_refused_over_the_socket_and_kept(
+    app_server: AppServer, http: Http, things: Stock
+) -> None:
+    venue_id = things.ids["venue_id"]
+    async with Watcher(app_server.url, things.stranger.token) as stranger, Watcher(app_server.url) as guest:
+        for watcher in (stranger, guest):
+            for asked in ({"venue_id": venue_id}, {"venue_id": "x"}, {"venue_id": 2**70}, {}, [], None):
+                assert not (await watcher.socket.call("desks.watch", asked))["ok"]
+        assert not (await stranger.socket.call("bookings.read", {"booking_id": things.booking.id}))["ok"]
+    denied = await read(http, things.admin, operation="denied")
+    assert [(one["asked"], one["entity"], one["entity_id"], one["actor_id"]) for one in reversed(denied)] == [
+        ("desks.watch", "desk", venue_id, things.stranger.id),
+        ("bookings.read", "booking", things.booking.id, things.stranger.id),
+    ]
+    assert all(one["address"] == "127.0.0.1" for one in denied)
