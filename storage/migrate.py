@@ -26,7 +26,12 @@ class MigrationChanged(Exception):
 
 
 async def migrate(connection: asyncpg.Connection[asyncpg.Record]) -> list[str]:
-    """Apply the migrations that this database has not seen; answers their names."""
+    """Apply the migrations that this database has not seen; answers their names.
+
+    Whoever only works as the application finds everything done, or is refused.
+    """
+    if await _is_done_by_another(connection):
+        return []
     await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
     try:
         await connection.execute("SET client_min_messages = warning")
@@ -51,6 +56,19 @@ async def migrate(connection: asyncpg.Connection[asyncpg.Record]) -> list[str]:
     finally:
         await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
         await connection.execute("RESET client_min_messages")
+
+
+async def _is_done_by_another(connection: asyncpg.Connection[asyncpg.Record]) -> bool:
+    is_another: bool | None = await connection.fetchval(
+        "SELECT NOT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('migrations')"
+    )
+    if not is_another:
+        return False
+    await connection.execute("SET ROLE hub_app")
+    try:
+        return not await pending(connection)
+    finally:
+        await connection.execute("RESET ROLE")
 
 
 async def _apply(connection: asyncpg.Connection[asyncpg.Record], text: str, *after: tuple[str, str, str]) -> None:

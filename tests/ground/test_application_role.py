@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 
+import storage.migrate
+from hub.app import open_hub
+from hub.settings import Settings
 from storage.embedded import Urls
 from storage.migrate import migrate, migrate_database
 from storage.pool import as_owner, open_pool
@@ -185,3 +190,43 @@ async def test_an_owner_who_manages_the_role_needs_nobody(servers: Urls, templat
     await migrate_database(url)
     pool = await open_pool(url, 1)
     await pool.close()
+
+
+@pytest.mark.abuse("K8")
+async def test_a_hub_may_log_in_as_somebody_who_is_nothing_but_its_role(
+    database_url: str, settings: Settings, modest_owner: str
+) -> None:
+    server = await asyncpg.connect(database_url)
+    try:
+        await server.execute(f"GRANT hub_app TO {modest_owner}")
+    finally:
+        await server.close()
+    parts = urlsplit(database_url)
+    url = urlunsplit(parts._replace(netloc=f"{modest_owner}:modest@{parts.netloc.rpartition('@')[2]}"))
+    assert await migrate_database(url) == []
+    async with open_hub(replace(settings, database_url=url)) as running:
+        await builders.make_user(running.hub)
+        async with running.hub.pool.acquire() as db:
+            await db.execute("SET ROLE NONE")
+            for statement in (*FORBIDDEN, *THE_RECORD):
+                with pytest.raises(asyncpg.PostgresError) as refused:
+                    await db.execute(statement)
+                # it sees the hub's tables only as hub_app
+                assert refused.value.sqlstate in ("42501", "42P01"), statement
+            await db.execute("RESET ROLE")
+
+
+async def test_whoever_is_nothing_but_the_role_cannot_migrate(
+    database_url: str, modest_owner: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server = await asyncpg.connect(database_url)
+    try:
+        await server.execute(f"GRANT hub_app TO {modest_owner}")
+    finally:
+        await server.close()
+    (tmp_path / "9999_more.sql").write_text("CREATE TABLE more (id integer)")
+    monkeypatch.setattr(storage.migrate, "MIGRATIONS", tmp_path)
+    parts = urlsplit(database_url)
+    url = urlunsplit(parts._replace(netloc=f"{modest_owner}:modest@{parts.netloc.rpartition('@')[2]}"))
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await migrate_database(url)
