@@ -48,6 +48,8 @@ _ENTITIES = (
     *("booking", "booking_item"),
 )
 
+_LONGEST_ID = 15
+
 
 def add_personal(app: web.Application) -> None:
     """Add the pages of what is somebody's own."""
@@ -88,8 +90,8 @@ def _page(
     data: dict[str, Any] | None = None,
     **shown: Any,
 ) -> web.Response:
-    shown = {"done": "", "sentence": ""} | shown
-    shown |= {"path": request.path, "title": title, "heading": heading or title, "waiting": waiting, "tabs": tabs}
+    shown = {"done": "", "sentence": "", "path": request.path} | shown
+    shown |= {"title": title, "heading": heading or title, "waiting": waiting, "tabs": tabs}
     return draw(template, script, data, api=f"The same is at {api}.", **shown)
 
 
@@ -120,12 +122,20 @@ async def _security(request: web.Request) -> web.Response:
 
 async def _staff(request: web.Request) -> web.Response:
     venue_id = int(request.match_info["venue_id"])
+    tabs = await _venue_tabs(request, venue_id)
+    waiting, api = "Who works here appears once you are logged in.", f"/api/v1/venues/{venue_id}/staff"
+    return _page(request, "staff", "Staff", waiting, api, heading=tabs.label, tabs=tabs, data={"venue_id": venue_id})
+
+
+async def _venue_tabs(request: web.Request, venue_id: int) -> Tabs:
     async with request.app[HUB].reading() as db:
         venue = await access.venue(db, GUEST, venue_id)
-    waiting, api = "Who works here appears once you are logged in.", f"/api/v1/venues/{venue_id}/staff"
-    pages = ((f"/venues/{venue_id}", "What is offered"), (f"/venues/{venue_id}/staff", "Staff"))
-    tabs = Tabs(venue.name, "/dashboard", pages)
-    return _page(request, "staff", "Staff", waiting, api, heading=venue.name, tabs=tabs, data={"venue_id": venue_id})
+    pages = (
+        (f"/venues/{venue_id}", "What is offered"),
+        (f"/venues/{venue_id}/staff", "Staff"),
+        (f"/admin/audit?venue_id={venue_id}", "Audit trail"),
+    )
+    return Tabs(venue.name, "/dashboard", pages)
 
 
 async def _admin(request: web.Request) -> web.Response:
@@ -161,15 +171,21 @@ async def _roles(request: web.Request) -> web.Response:
 
 
 async def _audit(request: web.Request) -> web.Response:
+    typed = {name: value.strip() for name, value in request.query.items()}
+    venue_id = typed.get("venue_id", "")
+    is_venue = venue_id.isascii() and venue_id.isdigit() and len(venue_id) <= _LONGEST_ID
+    tabs = await _venue_tabs(request, int(venue_id)) if is_venue else _ADMIN
     return _page(
         request,
         "audit",
         "Audit trail",
         "Who changed what appears here once you are logged in.",
         "/api/v1/audit",
+        heading=tabs.label if is_venue else "",
         template="audit.html",
-        tabs=_ADMIN,
-        typed={name: value.strip() for name, value in request.query.items()},
+        tabs=tabs,
+        path=tabs.pages[-1][0],
+        typed=typed,
         operations=get_args(AuditOperation),
         entities=_ENTITIES,
     )

@@ -1,6 +1,7 @@
 /** Who is here: the access token lives in this module's memory only, the refresh token in a cookie no script can read. */
 
 import { signal } from "@preact/signals";
+import { duration } from "./words.js";
 
 /** undefined while nobody knows yet, null for a guest, else the person. */
 export const person = signal(undefined);
@@ -165,7 +166,13 @@ async function read(response) {
   const answer = response.status === 204 ? null : await response.json().catch(() => ({ status: response.status }));
   if (response.ok) return answer;
   if (answer.code === "second_factor_required") needsSecondFactor.value = true;
-  throw new Refusal({ status: response.status, ...answer });
+  throw new Refusal({ status: response.status, ...answer, ...later(response, answer) });
+}
+
+/** Of who asks too often, when it is worth to ask again. */
+function later(response, { detail }) {
+  const seconds = Number(response.headers.get("Retry-After"));
+  return response.status === 429 && detail && seconds ? { detail: `${detail} Again in ${duration(seconds)}.` } : {};
 }
 
 function askToLogIn() {

@@ -1,6 +1,6 @@
 /** Pages of what is somebody's own: drawn once it is known who asks, and only for whom they are. */
 
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { signal } from "@preact/signals";
 import { ask, person } from "./account.js";
 import { asRefusal } from "./fields.js";
@@ -36,6 +36,11 @@ export function Waiting({ of }) {
   return of.data.value ? null : html`<p class="quiet" role="status">On its way.</p>`;
 }
 
+/** A part of a page; whoever follows a link to it is led there, although it was not there yet as the page came. */
 export function Section({ title, id, children }) {
-  return html`<section class="sheet" aria-labelledby=${id}><h2 id=${id} tabindex="-1">${title}</h2>${children}</section>`;
+  const heading = useRef(null);
+  useEffect(() => {
+    if (location.hash === `#${id}`) heading.current.focus();
+  }, []);
+  return html`<section class="sheet" aria-labelledby=${id}><h2 ref=${heading} id=${id} tabindex="-1">${title}</h2>${children}</section>`;
 }

@@ -66,6 +66,13 @@ async def test_staff_is_invited_by_mail_accepts_and_is_let_go(window: Open, town
     await hers.page.reload()
     await expect(hers.page.locator("#staff + .refusal")).to_be_visible()
 
+    await owner.get_by_role("link", name="Audit trail").click()
+    await expect(owner.locator("h1")).to_have_text("Sala Norte")
+    entry = owner.locator("[data-entry]").first
+    await expect(entry).to_contain_text(f"delete venue staff {clara.id} by {town.owner.full_name}")
+    await expect(entry).to_contain_text("staff.remove")
+    await expect(owner.get_by_role("button", name="Check that the record")).to_have_count(0)
+
 
 async def test_whoever_the_invitation_is_not_for_cannot_accept_it(
     window: Open, town: Town, app_server: AppServer

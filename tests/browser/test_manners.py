@@ -115,6 +115,42 @@ async def test_what_one_sees_of_oneself_and_others_is_for_everybody_too(
     assert wrong == []
 
 
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
+async def test_what_opens_later_is_for_everybody_too(window: Open, town: Town, width: int, scheme: str) -> None:
+    rui = await town.people.customer("Rui Reis")
+    one = await window(width, color_scheme=scheme, bypass_csp=True)
+    page = one.page
+    wrong: list[str] = []
+
+    async def look(name: str) -> None:
+        await page.evaluate(AXE)
+        wrong.extend(f"{name}: {found}" for found in await page.evaluate(LOOK))
+        if await page.evaluate("document.documentElement.scrollWidth") > width:
+            wrong.append(f"{name} scrolls sideways")
+
+    await one.open("/register")
+    await page.get_by_label("lead sessions").check()
+    await page.get_by_role("button", name="Register").click()
+    await page.locator("#wrong-password").wait_for()
+    await look("a refused form")
+    await one.log_in(await town.people.admin("Sam Super", "super_admin"))
+    await one.open("/account/security")
+    form = page.get_by_role("form", name="Set up a second factor")
+    await form.get_by_label("Password").fill(PASSWORD)
+    await form.get_by_role("button", name="Set it up").click()
+    await page.locator(".qr").wait_for()
+    await page.get_by_role("button", name="Log out everywhere").click()
+    await look("a second factor and a question")
+    await page.get_by_role("form", name="Change the password").get_by_role("button").click()
+    await page.locator(".wrong").first.wait_for()
+    await look("a refused password")
+    await one.open(f"/admin/users/{rui.id}")
+    await page.get_by_role("button", name="Act as Rui Reis").click()
+    await page.locator(".banner").wait_for()
+    await look("acting as somebody")
+    assert wrong == []
+
+
 async def test_nothing_scrolls_sideways_on_a_phone_or_at_twice_the_size(
     window: Open, town: Town, app_server: AppServer
 ) -> None:

@@ -16,7 +16,7 @@ VOID = {"meta", "link", "input", "br", "path", "rect", "polyline", "circle"}
 PAGES = (
     *("/login", "/register", "/verify", "/verify?channel=phone", "/forgot-password", "/reset-password", "/invitation"),
     *("/bookings", "/dashboard", "/account", "/account/security"),
-    *("/admin/users?q=ana&status=active", "/admin/users/1", "/admin/roles", "/admin/audit?entity=user&venue_id=1"),
+    *("/admin/users?q=ana&status=active", "/admin/users/1", "/admin/roles", "/admin/audit?entity=user&venue_id=x"),
 )
 
 
@@ -57,7 +57,8 @@ async def test_every_page_is_whole_and_obeys_the_policy_of_no_inline_style_or_sc
     hotel = await make_venue(app_server.hub, vera.actor, kind="hotel")
     await make_room_type(app_server.hub, vera.actor, hotel, total_rooms=2)
     await make_session(app_server.hub, vera.actor, hotel)
-    for path in ("/", f"/venues/{hotel.id}", f"/venues/{hotel.id}/staff", *PAGES):
+    of_venue = (f"/venues/{hotel.id}", f"/venues/{hotel.id}/staff", f"/admin/audit?venue_id={hotel.id}")
+    for path in ("/", *of_venue, *PAGES):
         answer = await page(http, path)
         assert answer.status == 200, path
         reader = Reader()
@@ -71,6 +72,14 @@ async def test_every_page_is_whole_and_obeys_the_policy_of_no_inline_style_or_sc
         policy = answer.headers["Content-Security-Policy"]
         assert f"'sha256-{digest}'" in policy
         assert "unsafe" not in policy
+
+
+async def test_a_page_that_needs_scripts_says_so_and_where_the_same_is_without_them(http: Http) -> None:
+    for path in PAGES:
+        told = re.search(r"<noscript>(.*?)</noscript>", (await page(http, path)).text, re.DOTALL)
+        assert told is not None, path
+        assert "needs scripts" in told[1], path
+        assert "/api/v1/" in told[1], path
 
 
 async def test_every_script_and_style_a_page_names_is_there(http: Http) -> None:
@@ -117,7 +126,9 @@ async def test_a_wrong_filter_is_told_at_its_field_and_the_rest_goes_on(http: Ht
         assert sentence in answer.text, query
 
 
-@pytest.mark.parametrize("path", ["/venues/999999", "/venues/0", "/venues/abc", "/nowhere", "/venues/1/x"])
+@pytest.mark.parametrize(
+    "path", ["/venues/999999", "/venues/0", "/venues/abc", "/nowhere", "/venues/1/x", "/venues/9/staff"]
+)
 async def test_a_page_that_is_not_there_says_so_as_a_page(http: Http, path: str) -> None:
     answer = await page(http, path)
     assert answer.status == 404
