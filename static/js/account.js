@@ -1,6 +1,7 @@
 /** Who is here: the access token lives in this module's memory only, the refresh token in a cookie no script can read. */
 
 import { signal } from "@preact/signals";
+import { forgetAllTyped } from "./typed.js";
 import { duration } from "./words.js";
 
 /** undefined while nobody knows yet, null for a guest, else the person. */
@@ -75,6 +76,7 @@ export async function register(details) {
 
 export async function logOut() {
   await session("logout", {});
+  forgetAllTyped();
   take(null, true);
 }
 

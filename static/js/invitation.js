@@ -34,7 +34,7 @@ function Invitation() {
   return html`<h1>Invitation</h1>
     ${invited && html`<div class="sheet"><h2>${invited.venue_name}</h2><p>${invited.invited_by} invites ${isMine ? "you" : html`<b>${invited.email}</b>`} to work there ${WORDS[invited.role]}. The invitation ends ${ago(invited.expires_at, now.value)}.</p>
       ${!person.value && html`<p>Log in or register with that address to accept.</p><div class="row"><a class="button main" href=${`/login${next}`}>Log in</a><a class="button" href=${`/register${next}`}>Register</a></div>`}
-      ${person.value && !isMine && html`<p>You are logged in as ${person.value.email}.</p><div class="row"><button type="button" class="button main" onClick=${logOut}>Log out and use the other address</button></div>`}
+      ${person.value && !isMine && html`<p>You are logged in as ${person.value.email}.</p><div class="row"><button type="button" class="button main" onClick=${() => logOut().then(() => keep("invitation", token))}>Log out and use the other address</button></div>`}
       ${isMine && html`<div class="row"><button type="button" class="button main" disabled=${busy} onClick=${accept}>Accept</button></div>`}</div>`}
     <${Sentence} refusal=${refusal} />`;
 }

@@ -1,7 +1,7 @@
 /** Pages of what is somebody's own: drawn once it is known who asks, and only for whom they are. */
 
 import { useEffect, useRef } from "preact/hooks";
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import { ask, person } from "./account.js";
 import { asRefusal } from "./fields.js";
 import { draw, html, may } from "./page.js";
@@ -18,6 +18,13 @@ export function drawFor(Content, permission) {
 /** Something asked of the hub as signals: { data, refusal, load() }; asked again by `load`, and when `address` says so. */
 export function asked(address) {
   const found = { data: signal(null), refusal: signal(null) };
+  let whose = person.peek()?.id;
+  // What one person was told, the next one at the same page must not see.
+  effect(() => {
+    if (person.value?.id === whose) return;
+    whose = person.value?.id;
+    found.data.value = found.refusal.value = null;
+  });
   found.load = async () => {
     try {
       found.data.value = await ask("GET", typeof address === "function" ? address() : address);

@@ -39,6 +39,11 @@ export function forgetTyped(name) {
   sessionStorage.removeItem(keyOf(name));
 }
 
+/** Whoever logs out leaves nothing of theirs to the next one at the same tab. */
+export function forgetAllTyped() {
+  for (const key of Object.keys(sessionStorage)) if (key.startsWith(keyOf(""))) sessionStorage.removeItem(key);
+}
+
 /** Any other thing that must survive a reload of this tab. */
 export function keep(name, value) {
   if (value === null || value === undefined) sessionStorage.removeItem(keyOf(name));

@@ -4,6 +4,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pyotp
 import pytest
@@ -132,6 +133,32 @@ async def test_an_address_with_an_account_is_linked_by_its_password_and_let_go_a
     await expect(page.locator(".done")).to_contain_text("Google opens your account now.")
     await page.get_by_role("button", name="Unlink Google").click()
     await expect(page.get_by_text("None is linked.")).to_be_visible()
+
+
+@pytest.mark.parametrize("elsewhere", ["//evil.example", "/\\evil.example", "/\t/evil.example", "https://evil.example"])
+async def test_no_link_leads_elsewhere_after_the_log_in(
+    window: Open, app_server: AppServer, people: People, elsewhere: str
+) -> None:
+    ana = await people.customer("Ana Reis")
+    hers: Window = await window()
+    await hers.open(f"/login?{urlencode({'next': elsewhere})}")
+    await hers.page.get_by_label("E-mail").fill(ana.email)
+    await hers.page.get_by_label("Password").fill(PASSWORD)
+    await hers.page.get_by_role("button", name="Log in").click()
+    await expect(hers.page).to_have_url(f"{app_server.url}/")
+
+
+async def test_what_was_typed_goes_with_whoever_logs_out(window: Open, people: People) -> None:
+    ana, rui = await people.customer("Ana Reis"), await people.customer("Rui Reis")
+    theirs: Window = await window()
+    await theirs.log_in(ana)
+    await theirs.open("/account")
+    await theirs.page.get_by_label("Gender").fill("none of your business")
+    await theirs.page.get_by_role("button", name="Log out").click()
+    await expect(theirs.page.locator("#content")).to_contain_text("Log in to see this page.")
+    await theirs.log_in(rui)
+    await theirs.open("/account")
+    await expect(theirs.page.get_by_label("Gender")).to_have_value("")
 
 
 async def forgot(window: Window, email: str) -> None:

@@ -141,3 +141,30 @@ async def test_strange_queries_on_a_venues_page_change_nothing(http: Http, app_s
     venue = await make_venue(app_server.hub, vera.actor)
     for query in ("check_in=yesterday", "check_in=1999-01-01", "check_in=9999-12-31", "room=x", "check_in=%00"):
         assert (await page(http, f"/venues/{venue.id}?{query}")).status == 200, query
+
+
+async def test_strange_queries_on_the_other_pages_change_nothing(http: Http) -> None:
+    evil = "%3Cscript%3Ealert(1)%3C/script%3E%00"
+    for path, status in (
+        (f"/login?provider={evil}&refused={evil}&next={evil}", 200),
+        ("/login?provider=google&refused=invalid", 200),
+        (f"/account/security?linked={evil}&refused={evil}", 200),
+        (f"/verify?channel={evil}", 200),
+        (f"/admin/users?q={evil}&role={evil}&status={evil}&sort={evil}", 200),
+        (f"/admin/audit?entity={evil}&from={evil}&venue_id={evil}", 200),
+        ("/admin/audit?venue_id=999999", 404),
+        ("/admin/audit?venue_id=9999999999999999999", 200),
+        ("/admin/users/9999999999999999999", 404),
+        ("/venues/999999/staff", 404),
+    ):
+        answer = await page(http, path)
+        assert answer.status == status, path
+        assert "<script>alert" not in answer.text, path
+
+
+@pytest.mark.parametrize(
+    ("wanted", "language"), [("", "en"), ("zh-CN,zh;q=0.9", "zh"), ("de-DE,km;q=0.5", "km"), ("fr", "en"), (",;", "en")]
+)
+async def test_mail_is_offered_in_the_browsers_language(http: Http, wanted: str, language: str) -> None:
+    text = (await http.get("//register", headers=BROWSER | {"Accept-Language": wanted})).text
+    assert f'value="{language}" selected' in text
