@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from hub.models.bookings import Booking, BookingChange, BookingStatus
 from storage.claims import Claim, as_asks
-from storage.query import Db, column, many, maybe, one, run
+from storage.query import Db, column, many, maybe, one, run, value
 
 
 class BookingRow(BaseModel):
@@ -114,6 +114,22 @@ async def desks_of_guest(db: Db, user_id: int) -> list[int]:
         """,
         user_id,
     )
+
+
+async def is_known_at(db: Db, user_id: int, venue_ids: Sequence[int]) -> bool:
+    """Tell whether one of these venues knows a person already: as a guest it had, its owner or its staff."""
+    found: bool = await value(
+        db,
+        """
+        SELECT EXISTS (SELECT FROM bookings AS b JOIN booking_items AS i ON i.booking_id = b.id
+                       WHERE b.user_id = $1 AND i.venue_id = ANY ($2::bigint[]))
+            OR EXISTS (SELECT FROM venues AS v WHERE v.id = ANY ($2) AND v.owner_id = $1)
+            OR EXISTS (SELECT FROM venue_staff AS s WHERE s.venue_id = ANY ($2) AND s.user_id = $1)
+        """,
+        user_id,
+        venue_ids,
+    )
+    return found
 
 
 async def confirm(db: Db, booking_id: int) -> None:

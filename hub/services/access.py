@@ -209,6 +209,13 @@ async def booking(
     return locked
 
 
+async def knows_guest(db: Db, actor: Actor, user_id: int, venue_ids: Sequence[int]) -> bool:
+    """Tell whether a desk may book for this account: one it knows already, so that none is tried for its name."""
+    if await user_store.find(db, user_id) is None:
+        return False
+    return actor.may("booking:update") or await booking_store.is_known_at(db, user_id, venue_ids)
+
+
 def not_staff() -> Forbidden:
     """Refuse to act on behalf of somebody without working at every venue involved."""
     return Forbidden("Only the staff of every venue in the basket can book for somebody else.")

@@ -13,7 +13,7 @@ from hub.models.bookings import AskItem, Booking, PlaceHold
 from hub.services import access, alternatives, baskets, catalogue
 from hub.services.baskets import Basket, NoRoomLeft
 from hub.work import Repeated, judge_repeat
-from storage import repeats, users
+from storage import repeats
 from storage.placing import AskBooking, Outcome
 
 # How often a basket is judged anew when the inventory moved, a room chosen for it went to somebody faster, or the holds
@@ -97,8 +97,8 @@ async def _acts_for(hub: Hub, actor: Actor, user_id: int, items: Sequence[AskIte
     async with hub.reading() as db:
         if not await access.works_at_all(db, actor, venue_ids):
             raise access.not_staff()
-        if not actor.is_hub and await users.find(db, user_id) is None:
-            raise Invalid.field("user_id", "is nobody who has an account")
+        if not actor.is_hub and not await access.knows_guest(db, actor, user_id, venue_ids):
+            raise Invalid.field("user_id", "is nobody who was a guest here before; name them in guest_details")
     return True
 
 

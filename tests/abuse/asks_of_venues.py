@@ -7,7 +7,7 @@ from hub.models.venues import ChangeVenue
 from hub.services import files, venues
 from tests.abuse.asks import Ask, ask, caller, venue
 from tests.abuse.scene import Scene
-from tests.builders import day_after, make_user
+from tests.builders import day_after
 from tests.photos import photo
 
 # What is not active, and so only seen by those who run it
@@ -61,8 +61,7 @@ async def _basket(scene: Scene, who: str) -> Ask:
 
 @ask("holds.place/for_a_guest", "bookings.make/for_a_guest")
 async def _basket_for_a_guest(scene: Scene, who: str) -> Ask:
-    guest = await make_user(scene.hub)
-    return Ask(body={"items": [scene.slot()], "user_id": guest.id})
+    return Ask(body={"items": [scene.slot()], "user_id": scene.person("customer").id})
 
 
 @ask("bookings.reschedule")

@@ -89,7 +89,7 @@ def _venues(items: list[Any]) -> set[int]:
 
 @pytest.mark.abuse("A12", "B11")
 async def test_who_booked_for_a_guest_reads_it_no_longer_than_they_work_there(http: Http, scene: Scene) -> None:
-    desk, guest = scene.person("desk"), scene.person("other")
+    desk, guest = scene.person("desk"), scene.person("customer")
     ask = MakeBooking.model_validate({"items": [scene.slot()], "user_id": guest.id})
     booked = await bookings.make(scene.hub, desk.actor, ask)
     assert booked.booked_by == desk.id

@@ -68,6 +68,7 @@ async def a_basket_is_held(world: World, do: Do, sweep: Sweep) -> None:
 
 @act
 async def the_desk_holds_for_a_guest(world: World, do: Do, sweep: Sweep) -> None:
+    await world.book(world.place())
     await do("holds.place", world.clerk, items=everything(world), user_id=world.customer.user_id)
 
 
@@ -136,6 +137,7 @@ async def a_booking_waits_for_its_payment(world: World, do: Do, sweep: Sweep) ->
 
 @act
 async def the_desk_books_for_a_guest(world: World, do: Do, sweep: Sweep) -> None:
+    await world.book(world.place(), by=world.rival)
     await do("bookings.make", world.owner, items=everything(world), user_id=world.rival.user_id)
 
 

@@ -228,11 +228,11 @@ async def test_bookings_of_one_batch_have_each_their_own_author(world: World) ->
 
 
 async def test_who_books_for_somebody_is_the_author(world: World) -> None:
-    ask = MakeBooking.model_validate({"items": [world.slot()], "user_id": world.customer.user_id})
+    ask = MakeBooking.model_validate({"items": [world.slot()], "user_id": world.owner.user_id})
     booking = await bookings.make(world.hub, from_afar(world.clerk, "bookings.make"), ask)
     [entry] = await entries(world.hub, "booking")
     assert (entry["entity_id"], entry["actor_id"]) == (booking.id, world.clerk.user_id)
-    assert entry["after"]["user_id"] == world.customer.user_id
+    assert entry["after"]["user_id"] == world.owner.user_id
 
 
 async def test_what_time_does_is_done_by_nobody(world: World) -> None:

@@ -310,6 +310,7 @@ async def test_nobody_books_as_nobody(hub: ListeningHub) -> None:
 async def test_only_who_works_at_every_venue_of_a_basket_books_for_somebody_else(hub: ListeningHub) -> None:
     world = await World.build(hub)
     for_rival = {"user_id": world.rival.user_id}
+    await world.book(world.place(), by=world.rival)
     booked = await world.book(world.slot(), world.stay(), by=world.clerk, **for_rival)
     assert (booked.user_id, booked.booked_by) == (world.rival.user_id, world.clerk.user_id)
     half = await builders.make_staff(hub, world.hall)
@@ -327,9 +328,30 @@ async def test_the_desk_cannot_book_for_somebody_who_does_not_exist(hub: Listeni
         assert await db.fetchval("SELECT count(*) FROM claims WHERE booking_id IS NOT NULL") == 0
 
 
+@pytest.mark.abuse("A1", "A8")
+async def test_no_desk_learns_who_somebody_is_by_booking_for_them(hub: ListeningHub) -> None:
+    world = await World.build(hub)
+    missing = await refusal(world.book(world.slot(), by=world.owner, user_id=10**9))
+    # Anybody may open a venue and try all numbers; a booking would tell a name and an address for each.
+    for take in (world.book, world.hold):
+        unknown = await refusal(take(world.slot(), by=world.owner, user_id=world.stranger.user_id))
+        assert (type(unknown), unknown.details) == (Invalid, missing.details)
+    await world.book(world.stay(), by=world.stranger)
+    assert isinstance(await refusal(world.book(world.slot(), by=world.owner, user_id=world.stranger.user_id)), Invalid)
+    await world.book(world.place(), by=world.stranger)
+    for by in (world.owner, world.clerk):
+        held = await world.hold(world.slot(12 if by is world.owner else 14), by=by, user_id=world.stranger.user_id)
+        assert held.user_id == world.stranger.user_id
+    for hour, known in ((8, world.clerk), (16, world.owner)):
+        assert (await world.hold(world.slot(hour), by=world.owner, user_id=known.user_id)).user_id == known.user_id
+    admin = await builders.make_actor(hub, "admin")
+    booked = await world.book(world.slot(18), by=admin, user_id=world.rival.user_id)
+    assert booked.user_id == world.rival.user_id
+
+
 async def test_the_desk_is_bound_by_what_is_taken_but_not_by_notice(hub: ListeningHub) -> None:
     world = await World.build(hub, lead_time_minutes=60 * 24 * 100, opening_hours={})
-    ask: dict[str, Any] = {"by": world.clerk, "user_id": world.customer.user_id}
+    ask: dict[str, Any] = {"by": world.clerk, "user_id": world.owner.user_id}
     assert isinstance(await refusal(world.book(world.slot())), NotOffered)
     assert (await world.book(world.slot(), **ask)).status == "confirmed"
     assert isinstance(await refusal(world.book(world.slot(), **ask)), NotAvailable)
