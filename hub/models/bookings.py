@@ -70,7 +70,9 @@ class PlaceHold(Ask):
     items: list[AskItem] = Field(min_length=1, max_length=20)
     notes: Text = ""
     guest_details: GuestDetails | None = None
-    user_id: Id | None = Field(default=None, description="For whom; only the staff of every venue named may say so.")
+    user_id: Id | None = Field(
+        default=None, description="For whom: an account the venue knows as a guest; only its staff may say so."
+    )
 
 
 class MakeBooking(PlaceHold):

@@ -1207,7 +1207,7 @@ export interface MakeBooking {
   items: (AskStay | AskSlot | AskPlace)[];
   notes?: string;
   guest_details?: GuestDetails | null;
-  /** For whom; only the staff of every venue named may say so. */
+  /** For whom: an account the venue knows as a guest; only its staff may say so. */
   user_id?: number | null;
 }
 
@@ -1421,7 +1421,7 @@ export interface PlaceHold {
   items: (AskStay | AskSlot | AskPlace)[];
   notes?: string;
   guest_details?: GuestDetails | null;
-  /** For whom; only the staff of every venue named may say so. */
+  /** For whom: an account the venue knows as a guest; only its staff may say so. */
   user_id?: number | null;
 }
 
