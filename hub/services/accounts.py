@@ -55,7 +55,9 @@ async def actor_of(
             impersonator_id = await impersonations.impersonator_of(db, claims.login_id)
         if str(impersonator_id) != claims.act.sub:
             raise Unauthenticated()
-    if not setting_up and totp.is_required(hub, standing.rank) and not standing.has_second_factor:
+    # Whoever acts for an admin has proven their own second factor.
+    asks_for_factor = impersonator_id is None and not setting_up and totp.is_required(hub, standing.rank)
+    if asks_for_factor and not standing.has_second_factor:
         raise totp.SecondFactorRequired()
     return Actor(
         user_id=claims.user_id,

@@ -16,6 +16,7 @@ from hub.models.people import Acting, NamePerson, SetRoles, SuspendPerson
 from hub.models.users import ListLogins, NameLogin
 from hub.services import access, accounts, impersonation, logins
 from hub.services import people as administration
+from hub.services.totp import SecondFactorRequired
 from tests.builders import make_user
 from tests.doors import ListeningHub, People, Person
 
@@ -104,6 +105,20 @@ async def test_nobody_acts_through_somebody_they_act_for(hub: ListeningHub, peop
     actor = await accounts.actor_of(hub, (await act(hub, boss, admin.id)).access_token)
     with pytest.raises(NotInPerson):
         await impersonation.begin(hub, actor, NamePerson(user_id=person.id))
+
+
+async def test_whoever_acts_for_an_admin_needs_no_second_factor_of_theirs(
+    hub: ListeningHub, people: People, boss: Person
+) -> None:
+    admin = await people.admin()
+    acting = await act(hub, boss, admin.id)
+    hub.settings = replace(hub.settings, admin_totp=True)
+    assert (await accounts.actor_of(hub, acting.access_token)).user_id == admin.id
+    with pytest.raises(SecondFactorRequired):
+        await accounts.actor_of(hub, admin.token)
+    # Nor do they get any further than with their own.
+    with pytest.raises(SecondFactorRequired):
+        await accounts.actor_of(hub, boss.token)
 
 
 @pytest.mark.abuse("C7", "C11")
