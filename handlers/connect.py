@@ -81,7 +81,7 @@ class SocketDoors:
         try:
             if token is not None:
                 actor = await self._actor_of(connection, token)
-            connection.wire.settle(actor.user_id)
+            await self.live.settle(connection, actor.user_id)
         except HubError as error:
             document = over_socket.refused(error, "connect")["error"]
             raise Refused(error.sentence, document) from error
@@ -214,7 +214,9 @@ class SocketDoors:
         actor = await self._actor_of(connection, token)
         if connection.user_id not in (None, actor.user_id):
             raise Forbidden("This token is somebody else's; connect anew.")
-        connection.wire.settle(actor.user_id)
+        await self.live.settle(connection, actor.user_id)
+        if connection.is_gone:
+            self.live.roll.leave(connection.wire.id)
         self._now_is(connection, actor, token, began)
         assert actor.user_id is not None
         return done(write(Renewed(user_id=actor.user_id, expires_at=actor.token_expires_at)))

@@ -10,7 +10,7 @@ MOST_OF_A_PERSON = 10
 MOST_WITHOUT_LOGIN = 30
 MOST_WAITING = 2000
 # Seconds after which a client may find that an old connection of its own is gone: the pings have missed it.
-_TRY_AGAIN = 20.0
+TRY_AGAIN = 20.0
 
 # What a socket counts as: one that waits or is a guest's, by its network; or a person's, by their id.
 Kind = tuple[str, str | int]
@@ -34,14 +34,14 @@ class Crowd:
         """Let a socket wait to be let in, or refuse it."""
         is_full = self.counts["waiting", network] >= MOST_WITHOUT_LOGIN or self.waiting >= MOST_WAITING
         if self.is_limited and is_full:
-            raise TooManySockets(retry_after=_TRY_AGAIN)
+            raise TooManySockets(retry_after=TRY_AGAIN)
         return Place(self, network)
 
     def judge(self, kind: Kind, others_waiting: int) -> None:
         """Refuse one more socket of a kind when there are as many as there may be."""
         most = MOST_OF_A_PERSON if kind[0] == "person" else MOST_WITHOUT_LOGIN - others_waiting
         if self.is_limited and self.counts[kind] >= most:
-            raise TooManySockets(retry_after=_TRY_AGAIN)
+            raise TooManySockets(retry_after=TRY_AGAIN)
 
     def count(self, kind: Kind, change: int) -> None:
         """Count a socket in or out; what is counted down to nothing is forgotten."""

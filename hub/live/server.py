@@ -21,6 +21,7 @@ from hub.live.fanout import Fanout, Seat
 from hub.live.hardening import SocketServer
 from hub.live.listener import Listener
 from hub.live.publisher import Publisher
+from hub.live.roll import Roll
 from hub.live.wire import Wire
 from hub.settings import Settings
 from storage import event_log
@@ -57,6 +58,7 @@ class Live:
         )
         self.fanout.listener = self.listener
         self.sockets = SocketServer(self, settings.allowed_origins, settings.rate_limits)
+        self.roll = Roll(settings.redis_url, epoch, is_limited=settings.rate_limits)
         self.doors: Doors | None = None
         self._connections: dict[str, Connection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -99,6 +101,7 @@ class Live:
         self._keep_running("fanout", lambda: self.fanout.run(lambda: self.is_redis_up))
         self._keep_running("checks", self._keep_checking)
         self._keep_running("pings", self.sockets.keep_pinging)
+        self._keep_running("roll", self.roll.run)
 
     async def stop(self) -> None:
         """Send every client away to another worker, finish what was asked, and end within a few seconds."""
@@ -114,21 +117,28 @@ class Live:
             await asyncio.wait_for(self.sockets.shutdown(), _SECONDS_TO_STOP)
         await self.publisher.close()
         await self.listener.close()
+        await self.roll.close()
 
     def revoke(self, user_ids: Collection[int]) -> None:
         """Have every worker look at once at these people's sockets; answers at once and never fails."""
         if not user_ids:
             return
-        for user_id in user_ids:
-            self.drop_user(user_id)
+        self.drop(user_ids)
         self.publisher.order(self.listener.orders, orjson.dumps(sorted(user_ids)).decode())
 
-    def drop_user(self, user_id: int) -> None:
-        """Look at once whether a person's sockets here may stay: a right or a login was taken away."""
-        self._dropped[user_id] = time.monotonic()
+    def drop(self, user_ids: Collection[int]) -> None:
+        """Look at once whether these people's sockets here may stay: a right or a login was taken away."""
+        dropped = dict.fromkeys(user_ids, time.monotonic())
+        self._dropped |= dropped
         for connection in self._connections.values():
-            if user_id in (connection.user_id, connection.impersonator_id):
+            if connection.user_id in dropped or connection.impersonator_id in dropped:
                 self._start(self._check(connection, self._urgent), self._tasks)
+
+    async def settle(self, connection: Connection, user_id: int | None) -> None:
+        """Count a connection as a guest's or a person's; refuse it when there are too many."""
+        if user_id is not None:
+            await self.roll.enter(user_id, connection.wire.id)
+        connection.wire.settle(user_id)
 
     def check_again(self, connection: Connection, began: float, seconds: float) -> None:
         """Look again at a connection after so many seconds, or at once if it was to be looked at since it began."""
@@ -153,8 +163,14 @@ class Live:
         if self.doors is None:
             raise Refused("The hub is still starting; try again in a moment.")
         connection = Connection(sid, wire)
-        await self.doors.arrive(connection, auth)
-        if not wire.is_cut:
+        try:
+            await self.doors.arrive(connection, auth)
+        except BaseException:
+            self.roll.leave(wire.id)
+            raise
+        if wire.is_cut:
+            self.roll.leave(wire.id)
+        else:
             self._connections[sid] = connection
 
     def network(self, request: web.Request) -> str:
@@ -177,6 +193,7 @@ class Live:
         if connection is None:
             return
         connection.is_gone = True
+        self.roll.leave(connection.wire.id)
         while not connection.asks.empty():
             connection.asks.get_nowait()
         for room in list(connection.seats):
@@ -226,9 +243,8 @@ class Live:
             user_ids = orjson.loads(order)
         except ValueError:
             return
-        for user_id in user_ids if isinstance(user_ids, list) else ():
-            if isinstance(user_id, int):
-                self.drop_user(user_id)
+        if isinstance(user_ids, list):
+            self.drop([user_id for user_id in user_ids if isinstance(user_id, int)])
 
     def _line_changed(self) -> None:
         self.fanout.look_soon()

@@ -123,7 +123,7 @@ async def test_a_login_that_is_ended_loses_its_rooms_at_once_when_the_live_part_
     venue_id, owner = await make_venue(app_server.hub)
     watcher = await watched(watch, app_server, owner.token, venue_id)
     await end(app_server, owner)  # type: ignore[misc]
-    app_server.running.live.drop_user(owner.id)
+    app_server.running.live.drop([owner.id])
     began = time.monotonic()
     await until_nobody(app_server, rooms.desk(venue_id))
     await until_nobody(app_server, rooms.user(owner.id))
@@ -151,7 +151,7 @@ async def test_who_no_longer_works_at_a_desk_hears_it_no_longer(app_server: AppS
     watcher = await watched(watch, app_server, clerk.token, venue_id)
     async with app_server.hub.pool.acquire() as db:
         await db.execute("DELETE FROM venue_staff WHERE venue_id = $1", venue_id)
-    app_server.running.live.drop_user(clerk.id)
+    app_server.running.live.drop([clerk.id])
     await until_nobody(app_server, rooms.desk(venue_id))
     await watcher.until(lambda: watcher.notes == [("room.closed", {"room": rooms.desk(venue_id)})])
     assert len(app_server.running.live.fanout.members(rooms.user(clerk.id))) == 1
