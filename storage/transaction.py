@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from hub.errors import AlreadyExists, EmailTaken, HubError, IdentityTaken, Invalid, NotAvailable, Unavailable
+from hub.errors import AlreadyExists, Conflict, EmailTaken, HubError, IdentityTaken, Invalid, NotAvailable, Unavailable
 from storage.pool import Pool, connection
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 # Constraint name -> the refusal it stands for. A constraint that is not here is a programming error and stays a 500.
 _REFUSALS: dict[str, HubError] = {
     "users_email_taken": EmailTaken(),
+    "users_verified_phone": Conflict(
+        "Somebody else shows at this moment that the number is theirs; ask for a new code."
+    ),
     "identities_subject_taken": IdentityTaken(),
     "identities_one_of_each": IdentityTaken(),
     "rooms_number_taken": AlreadyExists("This venue already has a room with that number."),

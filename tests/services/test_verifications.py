@@ -5,7 +5,7 @@ import pytest
 
 from hub import rooms
 from hub.core import Actor
-from hub.errors import Invalid
+from hub.errors import Conflict, Invalid, Unavailable
 from hub.models.users import ChangeMe, User
 from hub.models.verifications import AskVerification, Channel, CheckVerification
 from hub.services import accounts, codes, verifications
@@ -66,6 +66,20 @@ async def test_a_number_speaks_for_whoever_proved_it_last(hub: ListeningHub) -> 
         await check(hub, actor, await code_for(hub, NUMBER), "phone")
     assert not (await accounts.me(hub, await actor_of(hub, ana))).phone_verified
     assert (await accounts.me(hub, await actor_of(hub, ben))).phone_verified
+
+
+async def test_of_two_who_prove_one_number_at_once_one_has_it(hub: ListeningHub) -> None:
+    people = [await registered(hub, email=f"{name}@example.org", phone=NUMBER) for name in ("ana", "ben")]
+    actors = [await actor_of(hub, one) for one in people]
+    brought = []
+    for actor in actors:
+        await verifications.ask(hub, actor, ask("phone"))
+        brought.append(await code_for(hub, NUMBER))
+    outcomes = await asyncio.gather(
+        *(check(hub, actor, code, "phone") for actor, code in zip(actors, brought, strict=True)), return_exceptions=True
+    )
+    assert all(isinstance(one, User | Conflict | Unavailable) for one in outcomes), outcomes
+    assert await count(hub, "SELECT count(*) FROM users WHERE phone_verified_at IS NOT NULL") == 1
 
 
 async def test_another_number_has_yet_to_be_verified_and_the_code_of_the_old_one_does_not(hub: ListeningHub) -> None:
