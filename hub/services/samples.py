@@ -290,11 +290,11 @@ class _Loading:
         ):
             await self._book(guest, self._slot(self.hall, day, hour, hours))
         await self._book(self.chloe, self._slot(self.rehearsal, 2, 17, 2))
-        # what is today or was yesterday the staff enter, as at a real desk
+        # what is today or was yesterday the staff enter, as at a real desk, for guests they know
         for guest, (begin, nights) in zip(self.guests, ((-1, 3), (-1, 2), (0, 1), (0, 2), (0, 4)), strict=False):
             await self._enter(guest, night | self._nights(today + timedelta(days=begin), nights))
-        await self._enter(self.guests[11], self._slot(self.rehearsal, 0, 18, 1))
-        for guest, hour in zip(self.guests[8:], (12, 14, 16), strict=False):
+        await self._enter(self.guests[7], self._slot(self.rehearsal, 0, 18, 1))
+        for guest, hour in zip(self.guests[4:], (12, 14, 16), strict=False):
             made = await self._enter(guest, self._slot(self.rehearsal, -1, hour, 1))
             await bookings.complete(self.hub, self.marta, NameBooking(booking_id=made.id))
 
