@@ -7,7 +7,7 @@ import { Waiting, asked } from "./personal.js";
 import { valuesOf } from "./typed.js";
 import { ago } from "./words.js";
 
-const identities = asked("/me/identities");
+export const identities = asked("/me/identities");
 
 export function Linked({ Proof }) {
   const { busy, refusal, run } = useAct();

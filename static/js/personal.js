@@ -36,11 +36,21 @@ export function asked(address) {
   return found;
 }
 
+/** Ask for several things at once; answers whether each is there, or why it is not, so that they appear together. */
+export function useTogether(...several) {
+  useEffect(() => {
+    for (const one of several) if (!one.data.value) one.load();
+  }, []);
+  return several.every((one) => one.data.value || one.refusal.value);
+}
+
+export const OnItsWay = () => html`<p class="quiet" role="status">On its way.</p>`;
+
 /** What stands in place of something asked until it is there: a word, or why it is not. */
 export function Waiting({ of }) {
-  useEffect(() => void (of.data.value ?? of.load()), []);
+  useTogether(of);
   if (of.refusal.value) return html`<div class="refusal" role="alert"><p>${of.refusal.value.message}</p><div class="row"><button type="button" class="button" onClick=${of.load}>Try again</button></div></div>`;
-  return of.data.value ? null : html`<p class="quiet" role="status">On its way.</p>`;
+  return of.data.value ? null : html`<${OnItsWay} />`;
 }
 
 /** A part of a page; whoever follows a link to it is led there, although it was not there yet as the page came. */

@@ -5,7 +5,7 @@ import { ask } from "./account.js";
 import { Field, Form, Sentence, Sure, everything, useAct } from "./fields.js";
 import { html, may } from "./page.js";
 import { ownRank } from "./people.js";
-import { Section, Waiting, asked, drawFor } from "./personal.js";
+import { OnItsWay, Section, Waiting, asked, drawFor, useTogether } from "./personal.js";
 import { many } from "./words.js";
 
 const ACTIONS = ["create", "read", "update", "delete", "manage", "approve", "execute"];
@@ -79,7 +79,11 @@ function Creating() {
 function Roles() {
   const [wanted] = useState(Number(new URLSearchParams(location.search).get("role")));
   const all = roles.data.value?.items ?? [];
-  useEffect(() => void permissions.load().then(() => permissions.data.value?.meta.total_pages > 1 && rest.load()), []);
+  const isReady = useTogether(roles, permissions);
+  useEffect(() => {
+    if (permissions.data.value?.meta.total_pages > 1) rest.load();
+  }, [permissions.data.value]);
+  if (!isReady) return html`<${OnItsWay} />`;
   const role = all.find((one) => one.id === wanted) ?? all[0];
   const isBelow = role && role.rank < ownRank(all);
   return html`<${Waiting} of=${roles} />

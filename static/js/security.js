@@ -4,9 +4,9 @@ import { useState } from "preact/hooks";
 import { ask, changePassword, nowIs, person } from "./account.js";
 import { Devices } from "./devices.js";
 import { Code, Field, Form } from "./fields.js";
-import { Linked } from "./linked.js";
+import { Linked, identities } from "./linked.js";
 import { html } from "./page.js";
-import { Section, Waiting, asked, drawFor } from "./personal.js";
+import { OnItsWay, Section, Waiting, asked, drawFor, useTogether } from "./personal.js";
 import { SecondFactor } from "./second-factor.js";
 import { keep, kept, valuesOf } from "./typed.js";
 import { duration } from "./words.js";
@@ -55,6 +55,7 @@ function Password() {
 const devices = asked("/me/logins?per_page=100");
 
 function Security() {
+  if (!useTogether(factor, devices, identities)) return html`<${OnItsWay} />`;
   return html`<div class="columns"><div class="stack">
       <${Section} title="Devices" id="devices"><${Devices} list=${devices} /><//>
       <${Section} title="Second factor" id="second-factor"><${Waiting} of=${factor} />${factor.data.value && html`<${SecondFactor} factor=${factor} />`}<//>

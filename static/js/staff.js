@@ -3,7 +3,7 @@
 import { ask, person } from "./account.js";
 import { Choice, Field, Form, Sentence, Sure, useAct } from "./fields.js";
 import { data, html, now } from "./page.js";
-import { Section, Waiting, asked, drawFor } from "./personal.js";
+import { OnItsWay, Section, Waiting, asked, drawFor, useTogether } from "./personal.js";
 import { valuesOf } from "./typed.js";
 import { ago } from "./words.js";
 
@@ -50,6 +50,7 @@ function Inviting() {
 }
 
 function Staff() {
+  if (!useTogether(staff, invitations)) return html`<${OnItsWay} />`;
   const waiting = invitations.data.value?.items ?? [];
   return html`<div class="columns"><div class="stack">
       <${Section} title="Who works here" id="staff"><${Waiting} of=${staff} /><ul class="lines">${(staff.data.value?.items ?? []).map((one) => html`<${Colleague} key=${one.user_id} one=${one} />`)}</ul><//>

@@ -1,10 +1,9 @@
 /** One person, as those see them who administer accounts, with what can be done about their account. */
 
-import { useEffect } from "preact/hooks";
 import { actAs, ask, person } from "./account.js";
 import { Checkbox, Choice, Field, Form, Sentence, Sure, everything, useAct } from "./fields.js";
 import { data, html, may, now } from "./page.js";
-import { Section, Waiting, asked, drawFor } from "./personal.js";
+import { OnItsWay, Section, Waiting, asked, drawFor, useTogether } from "./personal.js";
 import { Face } from "./picture.js";
 import { RoleBoxes, Status, chosenRoles, ownRank, roleNames } from "./people.js";
 import { ago, dateTime } from "./words.js";
@@ -64,14 +63,15 @@ function Others({ of }) {
   });
   return html`<div class="row">
       ${may("role:execute") && of.status === "active" && html`<button type="button" class="button" disabled=${busy} onClick=${act}>Act as ${of.full_name}</button>`}
-      ${may("audit:read") && html`<a class="button" href=${`/admin/audit?entity=user&entity_id=${of.id}`}>What was changed about them</a>`}
+      ${may("audit:read") && html`<a class="button" href=${`/admin/audit?actor_id=${of.id}`}>What they did</a><a class="button" href=${`/admin/audit?entity=user&entity_id=${of.id}`}>What was changed about them</a>`}
       ${may("user:delete") && html`<${Sure} word="Erase" question="Bookings stay in the books, the person goes for good." sure="Erase" busy=${busy} onSure=${remove} />`}
     </div><${Sentence} refusal=${refusal} />`;
 }
 
 function Person() {
-  useEffect(() => void (may("role:read") && roles.load()), []);
+  const isReady = useTogether(...(may("role:read") ? [found, roles] : [found]));
   const of = found.data.value;
+  if (!isReady) return html`<${OnItsWay} />`;
   if (!of) return html`<${Waiting} of=${found} />`;
   const isMe = of.id === person.value.id;
   const isBelow = !roles.data.value || of.rank < ownRank(roles.data.value.items);

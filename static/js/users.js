@@ -42,7 +42,7 @@ function People() {
         <${Status} of=${one} />
       </li>`)}${!found.items.length && html`<li>Nobody matches.</li>`}</ul>
       <${Pages} meta=${found.meta} one="person" more="people" />`}
-    ${may("user:create") && html`<${Creating} />`}`;
+    ${(found || people.refusal.value) && may("user:create") && html`<${Creating} />`}`;
 }
 
 drawFor(People, "user:read");
