@@ -30,9 +30,9 @@ are left, and `me.renew` may bring a fresh token within 30 seconds. `auth_revoke
 any more, by logging out, a new password, other roles or a suspension; the connection ends with it. `room.closed {room}`
 tells that a right was taken away.
 
-**How much.** One person has at most 10 connections, and one address 30 that are not logged in. A client is let in
-within 5 seconds of the upgrade. It sends frames of at most 32 KB, at most 50 at once and 20 a second; who sends more,
-or what is no packet, is cut. Commands count towards the same limits as requests over HTTP.
+**How much.** One person has at most 10 connections, and one address at each worker 30 that are not logged in. A client
+is let in within 5 seconds of the upgrade. It sends frames of at most 32 KB, at most 50 at once and 20 a second; who
+sends more, or what is no packet, is cut. Commands count towards the same limits as requests over HTTP.
 """
 ROOMS = {
     "venue": ("venue:{venue_id}", "States and counts of a venue, for everybody; never a person."),
