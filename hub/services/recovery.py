@@ -13,7 +13,7 @@ from hub.services.attempts import SENDINGS
 from hub.services.codes import CodeGone
 from hub.work import Work
 from storage import codes as store
-from storage import identities, users
+from storage import identities, second_factor, users
 from storage.query import Db
 
 # The job that looks for the account: whoever asked has had their answer by then, and nothing in it says what it found.
@@ -72,7 +72,11 @@ async def send(hub: Hub, work: Work, user: User, *, by_sms: bool = False) -> Non
 
 
 async def reset(hub: Hub, actor: Actor, ask: ResetPassword) -> None:
-    """Set a new password by a link or a code; the second factor is asked for all the same, and every login ends."""
+    """Set a new password by a link or a code; every login ends.
+
+    The second factor is asked for all the same, but by the first proof that an address is somebody's: until then anybody
+    may have signed up with it, and have set that up too.
+    """
     token = ask.token.get_secret_value() if ask.token is not None else None
     if token is None:
         _one_of("token", token=None, email=ask.email, phone=ask.phone)
@@ -89,20 +93,22 @@ async def reset(hub: Hub, actor: Actor, ask: ResetPassword) -> None:
         user_id = await _owner(work.db, token, ask)
         if user_id is None:
             raise CodeGone()
-        await verifications.locked(work, user_id)
+        user = await verifications.locked(work, user_id)
         if token is not None:
             proof = codes.link_hash(token)
-            is_good = await store.target_of_link(work.db, user_id, proof) is not None
+            target = await store.target_of_link(work.db, user_id, proof)
+            is_good = target is not None
         else:
             assert ask.code is not None
             code = ask.code.get_secret_value()
             proof = codes.code_hash(hub, user_id, _PURPOSE, code)
             tried = await codes.attempt(hub, work, user_id, _PURPOSE, code)
-            is_good = tried is not None and tried.is_right
+            target, is_good = ask.email, tried is not None and tried.is_right
     if not is_good:
         # Without the tries left: for an unknown address there would be none to tell.
         raise CodeGone()
-    await totp.ask_for(hub, actor, user_id, ask.totp_code)
+    if user.email_verified or target != user.email:
+        await totp.ask_for(hub, actor, user_id, ask.totp_code)
     async with hub.work(actor) as work:
         user = await verifications.locked(work, user_id)
         passwords.judge(new, user.email)
@@ -110,8 +116,10 @@ async def reset(hub: Hub, actor: Actor, ask: ResetPassword) -> None:
         if target is None:
             raise CodeGone()
         if target == user.email and not user.email_verified:
-            # An account elsewhere may be of somebody who signed up with an address that is not theirs.
+            # Accounts elsewhere and the second factor may be of somebody who signed up with another's address.
             await identities.delete_all(work.db, user_id)
+            await second_factor.end(work.db, user_id)
+            await second_factor.drop_recovery_codes(work.db, user_id)
         # Whoever reads the mail of an address has shown that it is theirs.
         await users.verify_email(work.db, user_id, target)
         await credentials.set_password(work, user, password_hash)

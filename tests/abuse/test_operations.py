@@ -188,7 +188,7 @@ async def test_health_says_only_how_it_is(http: Http, app_server: AppServer, mon
     assert all(isinstance(one, bool) for one in ready.data["checks"].values())
     settings = app_server.hub.settings
     for answer in (alive, ready, await http.get("//metrics")):
-        for word in (settings.database_url, settings.redis_url, settings.secret, "postgres", "valkey", "/tmp", "18."):  # noqa: S108
+        for word in (settings.database_url, settings.redis_url, settings.secret, "postgres", "valkey", "/tmp"):  # noqa: S108
             assert word
             assert word not in answer.text
     # a crowd that asks for it does not make it unready

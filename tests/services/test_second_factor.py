@@ -16,7 +16,7 @@ from hub.services.reauthentication import CodeNeeded, WrongCode, WrongPassword
 from hub.services.totp import STEP_SECONDS, SecondFactorNeeded, SecondFactorRequired, WrongSecondFactor
 from storage import users
 from tests.doors import PASSWORD, ListeningHub
-from tests.identities import PHONE, actor_of, count, good, log_in, registered
+from tests.identities import PHONE, actor_of, count, good, log_in, registered, run
 from tests.mailbox import code_for, letters_to, link_for
 
 ANA = "ana@example.org"
@@ -170,6 +170,7 @@ async def test_asking_for_the_code_is_no_wrong_try(hub: ListeningHub) -> None:
 @pytest.mark.abuse("D10")
 async def test_a_reset_by_mail_still_asks_for_the_second_factor(hub: ListeningHub) -> None:
     given = await registered(hub)
+    await run(hub, "UPDATE users SET email_verified_at = clock_timestamp()")
     phone, _ = await enrolled(hub, given)
     await recovery.forgot(hub, PHONE, ForgotPassword.model_validate({"email": ANA}))
     token, code = (await link_for(hub, ANA)).partition("#token=")[2], await code_for(hub, ANA)
@@ -189,6 +190,17 @@ async def test_a_reset_by_mail_still_asks_for_the_second_factor(hub: ListeningHu
     await reset(token=token, totp_code=phone.next())
     assert await good(hub, given) == set()
     assert isinstance(await accounts.log_in(hub, PHONE, enter(phone.next(), NEXT)), Tokens)
+
+
+@pytest.mark.abuse("D14")
+async def test_a_second_factor_keeps_nobody_from_an_account_whose_address_is_theirs(hub: ListeningHub) -> None:
+    stolen = await registered(hub)
+    await enrolled(hub, stolen)
+    await recovery.forgot(hub, PHONE, ForgotPassword.model_validate({"email": ANA}))
+    token = (await link_for(hub, ANA)).partition("#token=")[2]
+    await recovery.reset(hub, PHONE, ResetPassword.model_validate({"password": NEXT, "token": token}))
+    assert await good(hub, stolen) == set()
+    assert isinstance(await accounts.log_in(hub, PHONE, enter(None, NEXT)), Tokens)
 
 
 @pytest.mark.abuse("D10")
