@@ -74,8 +74,8 @@ async def send(hub: Hub, work: Work, user: User, *, by_sms: bool = False) -> Non
 async def reset(hub: Hub, actor: Actor, ask: ResetPassword) -> None:
     """Set a new password by a link or a code; every login ends.
 
-    The second factor is asked for all the same, but by the first proof that an address is somebody's: until then anybody
-    may have signed up with it, and have set that up too.
+    The second factor is asked for all the same, but not by the first proof that an address is somebody's: until then
+    anybody may have signed up with it, and have set that up too.
     """
     token = ask.token.get_secret_value() if ask.token is not None else None
     if token is None:
