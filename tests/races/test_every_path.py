@@ -73,7 +73,8 @@ async def contenders(
         ("hold", lambda: hold(one, who[3], item)),
         ("hold elsewhere", lambda: hold(other, who[4], item)),
         ("book", lambda: book(other, who[5], item)),
-        ("staff", lambda: book(one, house.owner, item, who[6])),
+        # a desk books for guests that it knows
+        ("staff", lambda: book(one, house.owner, item, who[0])),
         ("import", lambda: book(other, THE_HUB, item, who[7])),
         ("move a booking", lambda: move(one, who[0], firm, item)),
         ("move a hold", lambda: move(other, who[1], waiting, item)),
