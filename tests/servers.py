@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -23,12 +24,19 @@ from tests.browser_binary import ARGUMENTS, browser_binary
 # Those who run tests side by side on one server each have their own.
 REDIS_DATABASE = 9 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 # What the tests write need not outlive a power cut; those who test that start servers of their own.
-QUICK = {"fsync": "off", "full_page_writes": "off"}
+QUICK = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "128MB", "min_wal_size": "32MB"}
+# Every test has a database of its own, 10 MB each: in memory, where there is plenty, it is made in a fifth of the time.
+MEMORY = Path("/dev/shm")  # noqa: S108
+PLENTY = 4 * 1024**3
 
 
 def url_of(server: str, database: str) -> str:
     """Point the address of a PostgreSQL server at another of its databases."""
     return urlunsplit(urlsplit(server)._replace(path=f"/{database}"))
+
+
+def _roomy_memory() -> Path | None:
+    return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > PLENTY else None
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +46,7 @@ async def servers() -> AsyncIterator[Urls]:
     async with AsyncExitStack() as stack:
         if not (database and redis):
             # Not pytest's own folder: each run of pytest closes that to everybody but root, also to this PostgreSQL.
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hub-tests-"))
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hub-tests-", dir=_roomy_memory()))
             with pytest.MonkeyPatch.context() as quick:
                 for name, value in QUICK.items():
                     quick.setitem(embedded_server.POSTGRES_SETTINGS, name, value)
@@ -72,7 +80,7 @@ async def database_url(servers: Urls, template: str) -> AsyncIterator[str]:
     name = f"hub_test_{secrets.token_hex(4)}"
     server = await asyncpg.connect(servers.database)
     try:
-        await server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        await server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
         yield url_of(servers.database, name)
         await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     finally:

@@ -113,12 +113,16 @@ async def test_control_a_link_that_is_not_spent_lets_many_in(hub: ListeningHub, 
         return target
 
     await registered(hub)
-    await recovery.forgot(hub, PHONE, ForgotPassword.model_validate({"email": ANA}))
-    token = (await link_for(hub, ANA)).partition("#token=")[2]
     monkeypatch.setattr(code_store, "spend_proof", careless)
-    asks = [ResetPassword.model_validate({"password": f"{NEXT} {n}", "token": token}) for n in range(10)]
-    answers = await outcomes([recovery.reset(hub, PHONE, ask) for ask in asks])
-    assert sum(answer is None for answer in answers) > 1
+    # Whether two of them meet is chance, so they race until they do.
+    for _ in range(20):
+        await recovery.forgot(hub, PHONE, ForgotPassword.model_validate({"email": ANA}))
+        token = (await link_for(hub, ANA)).partition("#token=")[2]
+        asks = [ResetPassword.model_validate({"password": f"{NEXT} {n}", "token": token}) for n in range(10)]
+        answers = await outcomes([recovery.reset(hub, PHONE, ask) for ask in asks])
+        if sum(answer is None for answer in answers) > 1:
+            return
+    pytest.fail("no two got in with one link")
 
 
 async def test_control_a_step_that_is_not_remembered_is_used_again(hub: ListeningHub, monkeypatch: Patch) -> None:
