@@ -125,3 +125,13 @@ async def browser() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=browser_binary(), args=list(ARGUMENTS))
         yield browser
         await browser.close()
+
+
+async def waiting_for_locks(of: pool.Pool) -> int:
+    """Count those who wait for a lock in this pool's database, which the application's role may not see."""
+    async with of.acquire() as db, db.transaction():
+        await db.execute("SET LOCAL ROLE NONE")
+        count: int = await db.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return count

@@ -295,7 +295,8 @@ DECLARE
     next_id bigint;
     its_hash bytea;
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(7201985) THEN
+    -- Who has written already has a number of its own that is too old to reckon with.
+    IF pg_current_xact_id_if_assigned() IS NOT NULL OR NOT pg_try_advisory_xact_lock(7201985) THEN
         RETURN;
     END IF;
     SELECT h.is_only, h.last_id, h.until INTO horizon FROM audit_horizon AS h;
@@ -303,9 +304,10 @@ BEGIN
     sealed_to := coalesce(previous.ids[cardinality(previous.ids)], 0);
     IF horizon.last_id <= sealed_to OR horizon.until > pg_snapshot_xmax(pg_current_snapshot()) THEN
         -- Nothing is known to be settled (or it was in another cluster, before a restore). Ids first, then transactions:
-        -- whoever took one of these ids had begun by then.
+        -- whoever took one of these ids had a number by then, and this one's, drawn now, is larger. A snapshot's xmax
+        -- would not do, for it may be smaller than that of somebody who is still at work.
         horizon.last_id := (SELECT coalesce(pg_sequence_last_value('audit_id_seq'), 0));
-        horizon.until := (SELECT pg_snapshot_xmax(pg_current_snapshot()));
+        horizon.until := pg_current_xact_id();
         UPDATE audit_horizon SET last_id = horizon.last_id, until = horizon.until;
     END IF;
     IF horizon.last_id <= sealed_to OR horizon.until > pg_snapshot_xmin(pg_current_snapshot()) THEN

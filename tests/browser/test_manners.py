@@ -93,7 +93,7 @@ async def test_axe_finds_nothing_serious_on_any_page(
     assert [one for ones in found.values() for one in ones] == []
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), (320, "light")])
+@pytest.mark.parametrize(("width", "scheme"), [pytest.param(1280, "dark", marks=pytest.mark.slow), (320, "light")])
 async def test_what_one_sees_of_oneself_and_others_is_for_everybody_too(
     window: Open, town: Town, app_server: AppServer, width: int, scheme: str
 ) -> None:
@@ -124,7 +124,7 @@ async def test_what_one_sees_of_oneself_and_others_is_for_everybody_too(
     assert wrong == []
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [pytest.param(1280, "light", marks=pytest.mark.slow), (360, "dark")])
 async def test_what_opens_later_is_for_everybody_too(window: Open, town: Town, width: int, scheme: str) -> None:
     rui = await town.people.customer("Rui Reis")
     one = await window(width, color_scheme=scheme, bypass_csp=True)
@@ -336,7 +336,7 @@ async def test_with_reduced_motion_nothing_turns_and_a_word_says_it(
     assert running == 0
 
 
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("width", [360, pytest.param(1280, marks=pytest.mark.slow)])
 async def test_a_page_is_small_and_does_not_jump(window: Open, town: Town, app_server: AppServer, width: int) -> None:
     await busy(app_server, town)
     for path in pages(town)[:3]:

@@ -22,7 +22,7 @@ from handlers import describe
 from tests.doors import AppServer, ListeningHub, People
 from tests.stock import Stock, stock
 
-EXAMPLES = 5
+EXAMPLES = 3
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

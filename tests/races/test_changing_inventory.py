@@ -23,6 +23,7 @@ from storage.pool import Pool
 from tests.doors import ListeningHub
 from tests.races import stage
 from tests.races.checking import deadlocks, faults
+from tests.servers import waiting_for_locks
 
 Change = Callable[[Hub, stage.House], Awaitable[Any]]
 
@@ -324,14 +325,6 @@ async def patient(pool: Pool) -> None:
 
 async def waiting(pool: Pool, count: int, done: asyncio.Task[Any] | None = None) -> None:
     """Wait until so many wait for locks, or something is done that might have."""
-    async with asyncio.timeout(20), pool.acquire() as db:
-        # The application's role does not see what others wait for.
-        await db.execute("SET ROLE NONE")
-        while True:
-            found = await db.fetchval(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            if found >= count or (done is not None and done.done()):
-                break
+    async with asyncio.timeout(20):
+        while await waiting_for_locks(pool) < count and not (done is not None and done.done()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        await db.execute("SET ROLE hub_app")

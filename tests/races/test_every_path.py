@@ -121,12 +121,14 @@ async def test_whatever_the_path_one_has_the_slot(hubs: list[ListeningHub]) -> N
     before = await deadlocks(pool)
     house = await stage.house(pool, halls=1)
     winners: Counter[str] = Counter()
-    for turn in range(40):
+    for turn in range(160):
         who = await stage.people(pool, 8)
         asked = await contenders(hubs, house, who, stage.slot(house.halls[0], 3 * turn), 3 * turn + 1)
         won = await compete(hubs, asked, turn)
         assert len(won) == 1, f"in round {turn} these all had it: {won}"
         winners.update(won)
+        if turn >= 40 and len(winners) >= 4:
+            break
     assert await faults(pool) == {}
     assert await deadlocks(pool) == before
     # A race that always ends the same way is none.

@@ -35,6 +35,7 @@ from tests.builders import (
     tomorrow,
 )
 from tests.doors import ListeningHub
+from tests.servers import waiting_for_locks
 
 Json = dict[str, Any]
 
@@ -222,12 +223,8 @@ async def refusal_of(awaitable: Awaitable[Any]) -> HubError | None:
 
 async def waiting(hub: ListeningHub, count: int) -> None:
     """Wait until so many transactions wait for a lock."""
-    async with hub.pool.acquire() as db, asyncio.timeout(10):
-        found = 0
-        while found < count:
-            found = await db.fetchval(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
+    async with asyncio.timeout(10):
+        while await waiting_for_locks(hub.pool) < count:  # noqa: ASYNC110 - nothing tells a test of it
             await asyncio.sleep(0.005)
 
 
