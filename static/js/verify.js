@@ -39,3 +39,5 @@ again.addEventListener("click", async () => {
   }
   again.disabled = false;
 });
+// Until here a click would have been lost.
+again.disabled = false;

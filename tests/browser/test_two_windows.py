@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.async_api import expect
 
-from tests.browser.conftest import Open, Town
+from tests.browser.conftest import Open, Town, private_words
 from tests.builders import make_booking, make_hold, place, slot, tomorrow
 from tests.doors import AppServer
 
@@ -169,3 +169,14 @@ async def test_several_things_are_chosen_one_after_the_other_and_held_with_one_c
     await basket.get_by_role("button", name="Release all").click()
     await expect(basket).to_have_count(0)
     await expect(hers.cell(15, 2)).to_have_attribute("data-state", "free")
+
+
+async def test_control_a_window_that_learns_of_a_person_is_noticed(
+    window: Open, town: Town, app_server: AppServer
+) -> None:
+    rui = await town.people.customer("Rui Reis")
+    one = await window()
+    await one.log_in(rui)
+    seen = "\n".join(one.traffic)
+    assert not one.is_a_guests
+    assert {rui.email, rui.full_name} <= {word for word in await private_words(app_server) if word in seen}
