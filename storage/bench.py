@@ -38,7 +38,9 @@ _PLACES = (
     f'[{{"ask": 1, "kind": "place", "venue_id": 1, "catalogue_version": 1, "session_id": 1, {_PRICED},'
     ' "starts_at": "2030-01-01 00:00Z", "ends_at": "2030-01-02 00:00Z"}]'
 )
-_PLACE = "SELECT * FROM place_bookings('{asks}', '{items}');"
+_PLACE = (
+    "SELECT ask, outcome, document, room, version, name, at, data, outbox_id FROM place_bookings('{asks}', '{items}');"
+)
 
 # One free slot each: any hour of twenty years in any of the rooms.
 SLOT_SCRIPT = rf"""

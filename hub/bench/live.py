@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from hub.bench.crowd import Crowd
+from hub.bench.holds import ratio_of
 from hub.bench.servers import EVENT_BYTES, Server, node_peer, stock_peer, the_hub
 from hub.settings import Settings
 
@@ -199,8 +200,3 @@ def _judged(measured: dict[str, Figures]) -> list[str]:
     judge("CPU seconds while 5,000 leave", statistics.median(hub.leaving_cpu), 0.3, at_most=True)
     judge("KiB an idle connection", statistics.median(hub.kib), 27, at_most=True)
     return lines
-
-
-def ratio_of(mine: list[float], theirs: list[float]) -> float:
-    """Compare round by round, for a machine drifts, and take the median."""
-    return statistics.median(one / other for one, other in zip(mine, theirs, strict=True))

@@ -12,6 +12,7 @@ import pytest
 from handlers.table import table
 from hub.jobs import sweeper
 from tests.doors import AppServer, Http, People, Person
+from tests.equality.watching import differences
 from tests.live.following import Reducer, reducing
 
 # What changes people and pictures: tests/equality does each of them, and compares in the same way.
@@ -102,22 +103,6 @@ class Stage:
         told = await self.compare(name)
         assert told > 0, f"{name} told nobody"
         return answer.data
-
-
-def differences(reached: Any, expected: Any, path: str = "") -> list[str]:
-    """Say where two states differ."""
-    if isinstance(reached, dict) and isinstance(expected, dict):
-        found = []
-        for key in sorted({*reached, *expected}):
-            here = f"{path}.{key}"
-            if key not in reached:
-                found.append(f"{here} is missing")
-            elif key not in expected:
-                found.append(f"{here} should be gone")
-            else:
-                found += differences(reached[key], expected[key], here)
-        return found
-    return [] if reached == expected else [f"{path} is {reached!r}, not {expected!r}"]
 
 
 @pytest.fixture
