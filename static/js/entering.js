@@ -17,7 +17,7 @@ export function keepNext() {
   for (const link of document.querySelectorAll("[data-keep-next]")) link.search = new URLSearchParams({ next: next() });
 }
 
-/** Send a form by `send(values)`; when it answers false the form stays as it is, else what was typed is forgotten. */
+/** Send a form by `send(values)`, from now on; when it answers false the form stays as it is, else what was typed is forgotten. */
 export function entering(form, name, send) {
   const button = form.querySelector("[type=submit]");
   keepTyped(form, name);
@@ -32,6 +32,7 @@ export function entering(form, name, send) {
     }
     button.disabled = false;
   });
+  button.disabled = false;
 }
 
 /** Show a refusal where it happened, or take the last one away. */

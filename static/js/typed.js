@@ -22,7 +22,8 @@ export function keepTyped(form, name) {
   for (const field of fields(form)) {
     if (!(field.name in kept)) continue;
     if (field.type === "checkbox" || field.type === "radio") field.checked = kept[field.name] === (field.value || true);
-    else field.value = kept[field.name];
+    // What was typed before this script came is newer than what was kept.
+    else if (!("defaultValue" in field) || field.value === field.defaultValue) field.value = kept[field.name];
   }
   form.addEventListener("input", () => {
     const typed = {};

@@ -1,5 +1,6 @@
 """People come in and look after their account: from signing up to being gone, each on its page."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -8,7 +9,7 @@ from urllib.parse import urlencode
 
 import pyotp
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from hub.core import Actor
 from hub.jobs import queue
@@ -274,6 +275,30 @@ async def test_a_picture_is_shown_as_soon_as_it_was_sent(
     assert await picture.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 256
     await section.get_by_role("button", name="Take it away").click()
     await expect(picture).to_have_count(0)
+
+
+async def test_a_form_waits_for_its_script_and_keeps_what_was_typed_before_it_came(
+    window: Open, app_server: AppServer, people: People
+) -> None:
+    ana = await people.customer("Ana Reis")
+    hers: Window = await window()
+    page = hers.page
+    await hers.open("/login")
+    await page.get_by_label("E-mail").fill("an")
+    arrived = asyncio.Event()
+
+    async def slowly(route: Route) -> None:
+        await arrived.wait()
+        await route.continue_()
+
+    await page.route("**/js/enter.js", slowly)
+    await page.reload(wait_until="commit")
+    await page.get_by_label("E-mail").fill(ana.email)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await expect(page.get_by_role("button", name="Log in")).to_be_disabled()
+    arrived.set()
+    await page.get_by_role("button", name="Log in").click()
+    await expect(page).to_have_url(f"{app_server.url}/")
 
 
 async def test_a_device_is_logged_out_from_another_one(window: Open, people: People) -> None:
