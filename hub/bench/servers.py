@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import orjson
 import psutil
@@ -87,7 +88,7 @@ async def the_hub(settings: Settings) -> AsyncIterator[Server]:
                     "HUB_DATA": str(settings.data),
                     "HUB_SECRET": settings.secret,
                 }
-                async with _started([sys.executable, "-m", "hub", "serve"], environment, as_setting=True) as (
+                async with started([sys.executable, "-m", "hub", "serve"], environment, as_setting=True) as (
                     port,
                     process,
                 ):
@@ -102,7 +103,7 @@ async def the_hub(settings: Settings) -> AsyncIterator[Server]:
 async def stock_peer() -> AsyncIterator[Server]:
     """Run python-socketio on aiohttp."""
     async with (
-        _started([sys.executable, str(PEERS / "stock.py")], {}) as (port, process),
+        started([sys.executable, str(PEERS / "stock.py")], {}) as (port, process),
         _told_by_a_client(port) as tell,
     ):
         yield Server(port, process, tell)
@@ -111,8 +112,8 @@ async def stock_peer() -> AsyncIterator[Server]:
 @asynccontextmanager
 async def node_peer(data: Path) -> AsyncIterator[Server]:
     """Run Socket.IO on Node."""
-    folder = await _installed_node_peer(data)
-    async with _started(["node", str(folder / "server.mjs")], {}) as (port, process), _told_by_a_client(port) as tell:
+    folder = await installed_node_peers(data)
+    async with started(["node", str(folder / "server.mjs")], {}) as (port, process), _told_by_a_client(port) as tell:
         yield Server(port, process, tell)
 
 
@@ -140,10 +141,10 @@ async def _told_by_a_client(port: int) -> AsyncIterator[Tell]:
 
 
 @asynccontextmanager
-async def _started(
-    command: list[str], environment: dict[str, str], *, as_setting: bool = False
+async def started(
+    command: list[str], environment: dict[str, str], *, as_setting: bool = False, log: IO[bytes] | None = None
 ) -> AsyncIterator[tuple[int, psutil.Process]]:
-    """Start a server on a free port, and stop it at the end."""
+    """Start a server on a free port, and stop it at the end; it logs to the terminal unless a file is given."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     if as_setting:
@@ -151,7 +152,11 @@ async def _started(
     else:
         command = [*command, str(port)]
     process = await asyncio.create_subprocess_exec(
-        *command, env=os.environ | environment, stdout=asyncio.subprocess.DEVNULL, start_new_session=True
+        *command,
+        env=os.environ | environment,
+        stdout=log or asyncio.subprocess.DEVNULL,
+        stderr=log,
+        start_new_session=True,
     )
     try:
         await _listening(port, process)
@@ -174,16 +179,19 @@ async def _listening(port: int, process: asyncio.subprocess.Process) -> None:
     raise NoPeer()
 
 
-async def _installed_node_peer(data: Path) -> Path:
-    """Install the peer for Node where git does not look; answers its folder."""
+async def installed_node_peers(data: Path) -> Path:
+    """Install the peers for Node where git does not look; answers their folder."""
     folder = data / "bench" / "node"
-    if not (folder / "node_modules" / "socket.io").exists():
+    wanted = (PEERS / "package.json").read_text()
+    if not (folder / "installed.json").exists() or (folder / "installed.json").read_text() != wanted:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(PEERS / "package.json", folder)
         npm = await asyncio.create_subprocess_exec(
             "npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent", cwd=folder
         )
         if await npm.wait():
-            raise NoPeer("npm could not install the peer; the lines above say why.")
-    shutil.copy(PEERS / "server.mjs", folder)
+            raise NoPeer("npm could not install the peers; the lines above say why.")
+        (folder / "installed.json").write_text(wanted)
+    for peer in PEERS.glob("*.mjs"):
+        shutil.copy(peer, folder)
     return folder
