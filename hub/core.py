@@ -91,7 +91,7 @@ class Hub:
 
     def __post_init__(self) -> None:
         self.providers, self.files = Providers(self.settings), file_store(self.settings)
-        self.placing = MicroBatcher(self._place)
+        self.placing = MicroBatcher(self._place, placing.wanted_first, lanes=2)
 
     def work(self, actor: Actor) -> AbstractAsyncContextManager[Work]:
         """Open one unit of work for this actor."""

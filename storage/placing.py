@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from operator import attrgetter
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import orjson
@@ -37,11 +36,31 @@ class AskBooking:
 
     def row(self) -> dict[str, Any]:
         """Answer what is said, but not the items and the author, which travel in a list of their own."""
-        return {name: said for name, said in zip(_NAMES, _said(self), strict=True) if said is not None}
+        said: dict[str, Any] = {
+            "user_id": self.user_id,
+            "booked_by": self.booked_by,
+            "status": self.status,
+            "currency": self.currency,
+            "price": self.price,
+        }
+        if self.expires_in is not None:
+            said["expires_in"], said["ends_in"] = self.expires_in, self.ends_in
+        if self.notes:
+            said["notes"] = self.notes
+        if self.guest_details is not None:
+            said["guest_details"] = self.guest_details
+        if self.person_limit is not None or self.venue_limit is not None:
+            said["person_limit"], said["venue_limit"] = self.person_limit, self.venue_limit
+        if self.repeat_key is not None:
+            said |= {"repeat_route": self.repeat_route, "repeat_key": self.repeat_key, "repeat_hash": self.repeat_hash}
+        return said
 
 
-_NAMES = [one.name for one in fields(AskBooking) if one.name not in ("items", "author")]
-_said = attrgetter(*_NAMES)
+def wanted_first(ask: AskBooking) -> int:
+    """Answer the id of the session, room or type that an ask names first: a number that its rivals share."""
+    item = ask.items[0]
+    found: int = item.get("session_id") or item.get("room_id") or item.get("room_type_id") or 0
+    return found
 
 
 class Outcome(NamedTuple):
@@ -80,8 +99,11 @@ def _authors(asks: Sequence[AskBooking]) -> dict[str, dict[str, Any]]:
     """Tell of each who books from where; whoever has two asks in one batch has both their requests named."""
     authors: dict[str, dict[str, Any]] = {}
     for ask in asks:
-        author = authors.setdefault(str(ask.booked_by), dict(ask.author))
-        request_id = ask.author.get("request_id", "")
-        if request_id not in author.get("request_id", ""):
-            author["request_id"] = f"{author['request_id']} {request_id}"
+        who = str(ask.booked_by)
+        if who not in authors:
+            authors[who] = ask.author
+            continue
+        request_id, known = ask.author.get("request_id", ""), authors[who].get("request_id", "")
+        if request_id not in known:
+            authors[who] = authors[who] | {"request_id": f"{known} {request_id}"}
     return authors

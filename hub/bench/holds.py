@@ -29,6 +29,16 @@ WAITING = 64
 RUSH = 12_000
 FIRST_HOUR = datetime(2030, 1, 1, tzinfo=UTC)
 HOURS = 20 * 365 * 24
+PRICED = {
+    "catalogue_version": 1,
+    "title": "Bench",
+    "guests": 1,
+    "quantity": 1,
+    "unit_price": 1000,
+    "price": 1000,
+    "currency": "EUR",
+}
+A_PLACE = PRICED | {"kind": "place", "venue_id": 1, "starts_at": FIRST_HOUR, "ends_at": FIRST_HOUR + timedelta(days=1)}
 
 
 class NoPgbench(HubError):
@@ -111,25 +121,23 @@ def a_slot(user_id: int) -> AskBooking:
     room_id = (venue_id - 1) * ground.ROOMS_EACH + random.randint(1, ground.ROOMS_EACH)  # noqa: S311
     begin = FIRST_HOUR + timedelta(hours=random.randrange(HOURS))  # noqa: S311
     end = begin + timedelta(hours=1)
-    item = {"kind": "slot", "venue_id": venue_id, "room_id": room_id, "busy_from": begin, "busy_until": end}
-    return _hold(user_id, item | {"starts_at": begin, "ends_at": end})
+    slot = {"kind": "slot", "venue_id": venue_id, "room_id": room_id, "busy_from": begin, "busy_until": end}
+    return _hold(user_id, PRICED | slot | {"starts_at": begin, "ends_at": end})
 
 
 def a_place(user_id: int, session_id: int = 1) -> AskBooking:
     """Ask for one place in a session."""
-    item = {"kind": "place", "venue_id": 1, "session_id": session_id}
-    return _hold(user_id, item | {"starts_at": FIRST_HOUR, "ends_at": FIRST_HOUR + timedelta(days=1)})
+    return _hold(user_id, A_PLACE | {"session_id": session_id})
 
 
 def _hold(user_id: int, item: dict[str, object]) -> AskBooking:
-    priced = {"title": "Bench", "guests": 1, "quantity": 1, "unit_price": 1000, "price": 1000, "currency": "EUR"}
     return AskBooking(
         user_id=user_id,
         booked_by=user_id,
         status="held",
         currency="EUR",
         price=1000,
-        items=[{"catalogue_version": 1} | priced | item],
+        items=[item],
         expires_in=600,
         ends_in=1800,
         person_limit=5,

@@ -47,22 +47,35 @@ async def test_all_who_ask_in_one_turn_leave_together_in_the_order_they_came() -
     assert database.batches == [list(range(64))]
 
 
-async def test_who_comes_while_every_flusher_is_busy_leaves_with_all_who_wait() -> None:
+async def test_who_comes_while_a_batch_is_under_way_leaves_with_all_who_wait() -> None:
     database = Database()
-    batcher = MicroBatcher(database.flush, flushers=2)
+    batcher = MicroBatcher(database.flush)
     database.open.clear()
     first = asyncio.create_task(batcher.ask(1))
     await turns()
-    second = asyncio.create_task(batcher.ask(2))
+    waiting = [asyncio.create_task(batcher.ask(number)) for number in range(2, 30)]
     await turns()
-    waiting = [asyncio.create_task(batcher.ask(number)) for number in range(3, 30)]
-    await turns()
-    assert database.batches == [[1], [2]]
-    assert batcher.depth == 27
+    assert database.batches == [[1]]
+    assert batcher.depth == 28
     database.open.set()
-    await asyncio.gather(first, second, *waiting)
-    assert database.batches == [[1], [2], list(range(3, 30))]
+    await asyncio.gather(first, *waiting)
+    assert database.batches == [[1], list(range(2, 30))]
     assert batcher.depth == 0
+
+
+async def test_who_wants_something_else_waits_in_another_lane() -> None:
+    database = Database()
+    batcher = MicroBatcher(database.flush, lambda number: number, lanes=2)
+    database.open.clear()
+    odd = [asyncio.create_task(batcher.ask(number)) for number in (1, 3)]
+    await turns()
+    late = [asyncio.create_task(batcher.ask(number)) for number in (5, 4, 7, 6)]
+    await turns()
+    assert database.batches == [[1, 3], [4, 6]]
+    assert batcher.depth == 2
+    database.open.set()
+    await asyncio.gather(*odd, *late)
+    assert database.batches == [[1, 3], [4, 6], [5, 7]]
 
 
 async def test_a_lone_ask_waits_for_no_timer() -> None:
@@ -76,7 +89,7 @@ async def test_a_lone_ask_waits_for_no_timer() -> None:
 
 async def test_a_batch_is_never_larger_than_what_one_round_trip_bears() -> None:
     database = Database()
-    batcher = MicroBatcher(database.flush, flushers=1, most=10)
+    batcher = MicroBatcher(database.flush, most=10)
     await asyncio.gather(*(batcher.ask(number) for number in range(35)))
     assert [len(batch) for batch in database.batches] == [10, 10, 10, 5]
 
@@ -106,7 +119,7 @@ async def test_a_batch_whose_outcome_is_unknown_is_not_sent_again() -> None:
 
 async def test_an_asker_who_leaves_changes_nothing_for_the_others() -> None:
     database = Database()
-    batcher = MicroBatcher(database.flush, flushers=1)
+    batcher = MicroBatcher(database.flush)
     database.open.clear()
     asked = [asyncio.create_task(batcher.ask(number)) for number in range(3)]
     await turns()
@@ -120,7 +133,7 @@ async def test_an_asker_who_leaves_changes_nothing_for_the_others() -> None:
 
 async def test_an_asker_who_leaves_before_the_batch_does_is_not_sent() -> None:
     database = Database()
-    batcher = MicroBatcher(database.flush, flushers=1)
+    batcher = MicroBatcher(database.flush)
     database.open.clear()
     first = asyncio.create_task(batcher.ask(1))
     await turns()
@@ -133,9 +146,9 @@ async def test_an_asker_who_leaves_before_the_batch_does_is_not_sent() -> None:
     assert database.batches == [[1], [3]]
 
 
-async def test_flushers_are_free_again_after_a_failure() -> None:
+async def test_a_lane_goes_on_after_a_failure() -> None:
     database = Database()
-    batcher = MicroBatcher(database.flush, flushers=1)
+    batcher = MicroBatcher(database.flush)
     with pytest.raises(ValueError, match="bad ask"):
         await batcher.ask(-1)
     assert await batcher.ask(1) == "answer 1"
