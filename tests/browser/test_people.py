@@ -341,6 +341,7 @@ async def test_password_and_address_change_for_whoever_knows_the_password(
     await form.get_by_label("Password as it is").fill(OTHER_PASSWORD)
     await form.get_by_role("button", name="Send a code there").click()
     form = page.get_by_role("form", name="Confirm the new address")
+    await expect(form).to_be_visible()
     await form.get_by_label("Six-digit code").fill(await code_for(app_server.hub, "ana.new@example.org"))
     await form.get_by_role("button", name="Change to it").click()
     await expect(page.get_by_role("form", name="Change the e-mail address")).to_contain_text("ana.new@example.org")
