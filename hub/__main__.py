@@ -11,7 +11,6 @@ import asyncio
 import errno
 import getpass
 import importlib
-import importlib.util
 import os
 import signal
 import socket
@@ -143,7 +142,21 @@ def parser() -> argparse.ArgumentParser:
         "Names the first entry that was changed, removed or added later, and ends with 1 if there is one.",
     )
     auditing.add_argument("what", choices=["verify"], help="verify: follow the chain of seals to its end")
-    command("torture", _torture, "break things while booking, and check that nothing was lost or sold twice")
+    torture = command(
+        "torture",
+        _torture,
+        "break things while booking, and check that nothing was lost or sold twice",
+        "Runs a PostgreSQL, a Valkey and workers of its own, kills, freezes and cuts them while clients book, "
+        "and prints a table of promise, load, faults and result. The seed it prints plays the same again.",
+    )
+    torture.add_argument("--quick", action="store_true", help="short loads, for the tests: speed is not judged")
+    torture.add_argument("--only", default="", metavar="P1,P7", help="play only these promises")
+    torture.add_argument("--seed", default="", help="play what was played with this seed")
+    torture.add_argument("--load", type=_share, default=1.0, metavar="X", help="a share of the load: 0.5 is half of it")
+    torture.add_argument("--minutes", type=_minutes, default=5.0, metavar="N", help="how long the soak of P26 lasts")
+    torture.add_argument(
+        "--control", action="store_true", help="take the guard of each promise away, and see that it is found broken"
+    )
     return top
 
 
@@ -155,6 +168,16 @@ def _minutes(given: str) -> float:
     if not 0 < minutes <= 525_600:
         raise argparse.ArgumentTypeError("a number of minutes above 0, a year at most")
     return minutes
+
+
+def _share(given: str) -> float:
+    try:
+        share = float(given)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 100:
+        raise argparse.ArgumentTypeError("a number above 0")
+    return share
 
 
 def _workers(given: str) -> int:
@@ -231,9 +254,12 @@ async def _bench(options: argparse.Namespace) -> None:
 
 
 async def _torture(options: argparse.Namespace) -> None:
-    if importlib.util.find_spec("hub.torture") is None:
-        raise CommandRefused("The fault runs come with the live-at-scale work; there are none yet.")
-    await _call("hub.torture", "run", _settings(options))
+    from hub.torture.play import Scale
+    from hub.torture.run import Options, run
+
+    only = tuple(name for name in options.only.upper().replace(",", " ").split() if name)
+    scale = Scale(options.load, options.quick, options.minutes)
+    await run(Options(scale, only, options.seed, options.control))
 
 
 async def _until_stopped(work: Awaitable[None]) -> bool:

@@ -1,0 +1,39 @@
+"""The table of a run: promise, load, faults injected, result."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from hub.torture.play import Mark, Row
+
+_WIDTH = 116
+
+
+def line_of(row: Row) -> str:
+    """Write one promise in one line, as soon as it is known."""
+    return f"{row.promise.id:4} {'holds ' if row.holds else 'BROKEN'} {row.seconds:6.1f} s  {row.promise.sentence}"
+
+
+def table_of(rows: Sequence[Row]) -> str:
+    """Write the table of all promises."""
+    return "\n".join(_described(row) for row in rows)
+
+
+def _described(row: Row) -> str:
+    faults = ", ".join(f"{fault} {times} x" for fault, times in sorted(row.bitten.items())) or "none"
+    lines = [line_of(row), *_wrapped("load", row.load), *_wrapped("faults", faults)]
+    for mark in row.marks:
+        lines += _wrapped(_verdict(mark), f"{mark.what}{': ' if mark.said else ''}{mark.said}")
+    lines += [line for fault in row.toothless for line in _wrapped("NO BITE", fault)]
+    return "\n".join([*lines, ""])
+
+
+def _verdict(mark: Mark) -> str:
+    if mark.held:
+        return "held"
+    return "BROKEN" if mark.counts else "slow"
+
+
+def _wrapped(name: str, text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent=f"     {name:8}", subsequent_indent=" " * 13) or [f"     {name}"]
