@@ -75,6 +75,7 @@ class Settings:
     holds_per_person: int = 5
     holds_per_venue: int = 3
     event_retention_hours: int = 24
+    webhook_private: bool = False
     sample_data: bool = False
 
     def __post_init__(self) -> None:
@@ -109,6 +110,8 @@ class Settings:
             raise SettingsRefused("REDIS_URL must name a Redis or Valkey server: production has no embedded one.")
         if self.sample_data:
             raise SettingsRefused("HUB_SAMPLE_DATA must be off in production: its passwords are public.")
+        if self.webhook_private:
+            raise SettingsRefused("HUB_WEBHOOK_PRIVATE must be off in production: venues choose where webhooks lead.")
         if not self.rate_limits:
             raise SettingsRefused("HUB_RATE_LIMITS must be on in production.")
         if not all(issuer.startswith("https://") for issuer in (self.google_issuer, self.facebook_issuer)):
@@ -180,6 +183,7 @@ class Settings:
             holds_per_person=read.number("HUB_HOLDS_PER_PERSON", 5, 1, 1000),
             holds_per_venue=read.number("HUB_HOLDS_PER_VENUE", 3, 1, 1000),
             event_retention_hours=read.number("HUB_EVENT_RETENTION_HOURS", 24, 1, 8760),
+            webhook_private=read.switch("HUB_WEBHOOK_PRIVATE", False),
             sample_data=read.switch("HUB_SAMPLE_DATA", development),
         )
 

@@ -443,6 +443,20 @@ export interface ChangeVenue {
   hold_cap_seconds?: number;
 }
 
+/** What changes about a webhook; what is left out stays as it is. */
+export interface ChangeWebhook {
+  venue_id: number;
+  webhook_id: number;
+  /** An https address on the public internet, at port 443 or 8443, without a name or password in it. */
+  url?: string;
+  description?: string;
+  events?: ("booking.held" | "booking.pending" | "booking.confirmed" | "booking.cancelled" | "booking.rescheduled" | "booking.expired" | "booking.completed" | "booking.no_show" | "booking.changed" | "booking.withdrawn" | "closure.created" | "closure.changed" | "closure.deleted" | "guest.changed" | "availability.changed" | "venue.created" | "venue.changed" | "venue.deleted" | "room_type.created" | "room_type.changed" | "room_type.deleted" | "room.created" | "room.changed" | "room.deleted" | "session.created" | "session.changed" | "session.cancelled" | "session.deleted")[];
+  /** Whether what is sent about a booking carries the booking as the desk sees it when it is sent, its guest included. Otherwise nothing but ids and states travels. */
+  with_bookings?: boolean;
+  /** Switched on again, it goes on where it stopped, as far as the hub still remembers. */
+  is_active?: boolean;
+}
+
 /** The state, as it now is, of each thing that changed. */
 export interface Changes {
   changes: (RoomState | NightState | SessionState)[];
@@ -660,6 +674,17 @@ export interface CreateVenue {
   hold_cap_seconds?: number | null;
 }
 
+/** Where a venue's events shall be sent to, and which. */
+export interface CreateWebhook {
+  venue_id: number;
+  /** An https address on the public internet, at port 443 or 8443, without a name or password in it. */
+  url: string;
+  description?: string;
+  events?: ("booking.held" | "booking.pending" | "booking.confirmed" | "booking.cancelled" | "booking.rescheduled" | "booking.expired" | "booking.completed" | "booking.no_show" | "booking.changed" | "booking.withdrawn" | "closure.created" | "closure.changed" | "closure.deleted" | "guest.changed" | "availability.changed" | "venue.created" | "venue.changed" | "venue.deleted" | "room_type.created" | "room_type.changed" | "room_type.deleted" | "room.created" | "room.changed" | "room.deleted" | "session.created" | "session.changed" | "session.cancelled" | "session.deleted")[];
+  /** Whether what is sent about a booking carries the booking as the desk sees it when it is sent, its guest included. Otherwise nothing but ids and states travels. */
+  with_bookings?: boolean;
+}
+
 /** What those who run venues look at all day. */
 export interface Dashboard {
   venues: DeskVenue[];
@@ -691,6 +716,31 @@ export interface DayPast {
   cancelled: number;
   /** Minor units of the bookings made that day. */
   revenue: Record<string, unknown>;
+}
+
+/** One message to a webhook, and how its delivery went. */
+export interface Delivery {
+  sequence: number;
+  /** The message's `webhook-id` is `msg_` and these digits without dashes. */
+  id: string;
+  name: string;
+  at: string;
+  status: "waiting" | "delivered" | "failed";
+  attempts: number;
+  tried_at: string | null;
+  /** The HTTP status of the last answer, if there was any. */
+  answered: number | null;
+  /** Why the last attempt that failed did. */
+  error: string | null;
+  /** How long the last attempt took. */
+  milliseconds: number | null;
+  /** When it is tried next. */
+  due_at: string | null;
+}
+
+export interface DeliveryPage {
+  items: Delivery[];
+  meta: PageMeta;
 }
 
 /** What happened to a venue's bookings, for its desk. */
@@ -1033,6 +1083,15 @@ export interface ListClosures {
   sort?: "starts_at" | "-starts_at" | "newest" | "oldest";
 }
 
+/** Which deliveries of a webhook, the newest first. */
+export interface ListDeliveries {
+  page?: number;
+  per_page?: number;
+  venue_id: number;
+  webhook_id: number;
+  status?: "waiting" | "delivered" | "failed" | null;
+}
+
 /** Which page of a venue's open invitations. */
 export interface ListInvitations {
   page?: number;
@@ -1178,6 +1237,13 @@ export interface ListVenues {
   sort?: "name" | "-name" | "stars" | "-stars" | "newest" | "oldest";
 }
 
+/** Whose webhooks: a venue, by its id. */
+export interface ListWebhooks {
+  page?: number;
+  per_page?: number;
+  venue_id: number;
+}
+
 /** An e-mail address, also accepted under the name username, its password, and the second factor if there is one. */
 export interface LogIn {
   email?: string | null;
@@ -1281,6 +1347,19 @@ export interface NameVenue {
 /** The venue that is watched. */
 export interface NameWatched {
   venue_id: number;
+}
+
+/** One webhook of a venue. */
+export interface NameWebhook {
+  venue_id: number;
+  webhook_id: number;
+}
+
+/** A webhook with its secret, which is shown this once. */
+export interface NewSecret {
+  webhook: Webhook;
+  /** Signs what is sent, by Standard Webhooks: `whsec_` and base64. */
+  secret: string;
 }
 
 /** One night of a room type: its counts and the price of one room. */
@@ -1432,7 +1511,7 @@ export interface Problem {
   status: number;
   detail: string;
   instance: string;
-  code: "already_exists" | "already_verified" | "audit_broken" | "built_in" | "changed_meanwhile" | "code_gone" | "code_needed" | "code_refused" | "conflict" | "email_needed" | "email_not_verified" | "email_taken" | "fault" | "forbidden" | "has_bookings" | "hold_cap_reached" | "hold_expired" | "idempotency_key_reused" | "identity_refused" | "identity_taken" | "in_flight" | "invalid" | "invitation_over" | "last_owner" | "last_super_admin" | "last_way_in" | "log_in_again" | "log_in_first" | "malformed" | "method_not_allowed" | "misdirected" | "mixed_currencies" | "no_picture" | "not_allowed_there" | "not_available" | "not_found" | "not_in_person" | "not_offered" | "provider_unreachable" | "quota_exceeded" | "role_in_use" | "same_email" | "second_factor_is_off" | "second_factor_is_on" | "second_factor_needed" | "second_factor_required" | "still_in_charge" | "token_expired" | "too_large" | "too_many_holds" | "too_many_requests" | "too_many_rooms" | "too_many_sockets" | "too_many_tries" | "unauthenticated" | "unavailable" | "unknown_command" | "wrong_code" | "wrong_credentials" | "wrong_media_type" | "wrong_password" | "wrong_second_factor" | "wrong_state";
+  code: "already_exists" | "already_verified" | "audit_broken" | "built_in" | "changed_meanwhile" | "code_gone" | "code_needed" | "code_refused" | "conflict" | "email_needed" | "email_not_verified" | "email_taken" | "fault" | "forbidden" | "has_bookings" | "hold_cap_reached" | "hold_expired" | "idempotency_key_reused" | "identity_refused" | "identity_taken" | "in_flight" | "invalid" | "invitation_over" | "last_owner" | "last_super_admin" | "last_way_in" | "log_in_again" | "log_in_first" | "malformed" | "method_not_allowed" | "misdirected" | "mixed_currencies" | "no_picture" | "not_allowed_there" | "not_available" | "not_found" | "not_in_person" | "not_offered" | "provider_unreachable" | "quota_exceeded" | "role_in_use" | "same_email" | "second_factor_is_off" | "second_factor_is_on" | "second_factor_needed" | "second_factor_required" | "still_in_charge" | "token_expired" | "too_large" | "too_many_holds" | "too_many_requests" | "too_many_rooms" | "too_many_sockets" | "too_many_tries" | "too_many_webhooks" | "unauthenticated" | "unavailable" | "unknown_command" | "wrong_code" | "wrong_credentials" | "wrong_media_type" | "wrong_password" | "wrong_second_factor" | "wrong_state";
   request_id: string;
   /** What is wrong with which field. */
   errors?: {
@@ -1510,6 +1589,19 @@ export interface RenewToken {
 export interface Renewed {
   user_id: number;
   expires_at: string | null;
+}
+
+/** From where on to send again. */
+export interface ReplayWebhook {
+  venue_id: number;
+  webhook_id: number;
+  /** The last sequence number you have; all after it are sent again. */
+  since: number;
+}
+
+/** How many messages are sent again. */
+export interface Replayed {
+  messages: number;
 }
 
 /** Where the booking's items move to: the whole new basket, in place of the old. */
@@ -1986,6 +2078,35 @@ export interface WatchVenue {
   venue_id: number;
 }
 
+/** Where a venue's events are sent to, and how that goes. */
+export interface Webhook {
+  id: number;
+  venue_id: number;
+  url: string;
+  description: string;
+  events: string[];
+  with_bookings: boolean;
+  is_active: boolean;
+  /** `asked` by those who run the venue, `failing` for more than a day, or `gone` as it said (410). */
+  disabled_because: "asked" | "failing" | "gone" | null;
+  disabled_at: string | null;
+  /** Nothing was taken since. */
+  failing_since: string | null;
+  /** The sequence number of the newest message. */
+  last_sequence: number;
+  /** Messages that are still to be delivered. */
+  waiting: number;
+  /** Until then messages carry two signatures. */
+  old_secret_until: string | null;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface WebhookPage {
+  items: Webhook[];
+  meta: PageMeta;
+}
+
 /** A time in which a room of a hall is free. */
 export interface Window {
   starts_at: string;
@@ -2271,4 +2392,22 @@ export interface Commands {
   "venues.unwatch": { ask: NameWatched; answer: Left };
   /** Watch a venue: what it offers, and what becomes free, held or taken. */
   "venues.watch": { ask: WatchVenue; answer: VenueNews };
+  /** Change where a webhook leads or what it is sent, and switch it off and on; then it goes on where it stopped. */
+  "webhooks.change": { ask: ChangeWebhook; answer: Webhook };
+  /** Have a venue's events sent to an address, signed by a secret that is shown this once. */
+  "webhooks.create": { ask: CreateWebhook; answer: NewSecret };
+  /** Send nothing there any more, and forget what was sent. */
+  "webhooks.delete": { ask: NameWebhook; answer: null };
+  /** List what was sent to a webhook and how that went, the newest first. */
+  "webhooks.deliveries": { ask: ListDeliveries; answer: DeliveryPage };
+  /** Read where a webhook leads, and how its deliveries go. */
+  "webhooks.get": { ask: NameWebhook; answer: Webhook };
+  /** List a venue's webhooks, for its owner and its managers. */
+  "webhooks.list": { ask: ListWebhooks; answer: WebhookPage };
+  /** Have all messages after a sequence number sent again, in order and under their ids; they are kept for a week. */
+  "webhooks.replay": { ask: ReplayWebhook; answer: Replayed };
+  /** Draw a new secret, shown this once; for a day messages carry the signatures of both. */
+  "webhooks.rotate": { ask: NameWebhook; answer: NewSecret };
+  /** Have a `webhook.test` message sent, to see whether it comes in. */
+  "webhooks.try_out": { ask: NameWebhook; answer: Replayed };
 }
