@@ -11,7 +11,6 @@ import orjson
 import structlog
 from aiohttp import web
 from pydantic import ValidationError
-from socketio.exceptions import ConnectionRefusedError as Refused
 
 from handlers import over_socket
 from handlers.calling import number
@@ -21,13 +20,14 @@ from handlers.limits import READING, Limits, pace_of
 from handlers.over_http import address_of
 from handlers.problems import Fault, invalid
 from handlers.table import table
-from handlers.watching import COMMANDS, done
+from handlers.watching import AT_ONCE, COMMANDS, done
 from hub.core import Actor, Hub
 from hub.errors import Forbidden, HubError, Malformed, NotFound, TooManyRequests, Unauthenticated
 from hub.live import replay
-from hub.live.connection import Answer, Connection
+from hub.live.connection import Answer, Connection, Refused
 from hub.live.replay import Snapshot
 from hub.live.server import RECHECK_SECONDS, Live
+from hub.live.wire import Origin
 from hub.models.base import Ask
 from hub.models.live import Left, Renewed, Since
 from hub.services import access, accounts, audit
@@ -74,18 +74,38 @@ class SocketDoors:
         self.hub, self.live, self.limits = hub, live, limits
         live.doors = self
 
-    async def arrive(self, connection: Connection, auth: Any) -> None:
-        """Let a client in: with a good access token as its bearer, without one as a guest."""
-        token = auth.get("token") if isinstance(auth, dict) else None
-        actor, began = _guest(connection), time.monotonic()
+    def origin(self, request: web.Request) -> Origin:
+        """Tell where a socket comes from, by the same rule as over HTTP."""
+        address = address_of(request)
+        return Origin(address, network(address), request.headers.get("User-Agent", "")[:_LONGEST_DEVICE])
+
+    def welcome(self, connection: Connection) -> None:
+        """Let a client in as a guest."""
         try:
-            if token is not None:
-                actor = await self._actor_of(connection, token)
+            connection.wire.settle(None)
+        except HubError as error:
+            raise _not_let_in(error) from error
+        self._now_is(connection, _guest(connection), None, time.monotonic())
+
+    async def arrive(self, connection: Connection, token: Any) -> None:
+        """Let a client in as the bearer of a good access token."""
+        began = time.monotonic()
+        try:
+            actor = await self._actor_of(connection, token)
             await self.live.settle(connection, actor.user_id)
         except HubError as error:
-            document = over_socket.refused(error, "connect")["error"]
-            raise Refused(error.sentence, document) from error
+            raise _not_let_in(error) from error
         self._now_is(connection, actor, token, began)
+
+    def answer_at_once(self, connection: Connection, name: str, arguments: list[Any]) -> Answer | None:
+        """Carry out a command that reads nothing, unless its asker has to be looked at or counted first."""
+        found = AT_ONCE.get(name)
+        if found is None or self.limits.on or self._is_to_be_looked_at(connection.caller):
+            return None
+        if len(arguments) != 1 or arguments[0] != {}:
+            # What is to be judged, or refused, is so in one place.
+            return None
+        return found(self)
 
     async def answer(self, connection: Connection, name: str, arguments: list[Any]) -> Answer:
         """Carry out a command of the live rooms, or else one of the endpoint table."""
@@ -115,10 +135,6 @@ class SocketDoors:
             venue_id = number(payload.get("venue_id")) if isinstance(payload, dict) else None
             await audit.denied(self.hub, actor, "desk", venue_id, refusal)
 
-    def network(self, request: web.Request) -> str:
-        """Name the network that a socket comes from, by the same rule as over HTTP."""
-        return network(address_of(request))
-
     async def _count(self, connection: Connection, name: str) -> None:
         endpoint = table().get(name)
         pace = READING if endpoint is None else pace_of(endpoint)
@@ -127,10 +143,13 @@ class SocketDoors:
         await self.limits.by_person(pace, actor.user_id)
 
     async def _look_if_long_ago(self, connection: Connection) -> None:
-        caller: Caller = connection.caller
-        is_long_ago = time.monotonic() - caller.looked_at > _SECONDS_TO_BELIEVE
-        if caller.actor.user_id is not None and (is_long_ago or self._is_expired(caller.actor)):
+        if self._is_to_be_looked_at(connection.caller):
             await self.check(connection)
+
+    def _is_to_be_looked_at(self, caller: Caller) -> bool:
+        if caller.actor.user_id is None:
+            return False
+        return time.monotonic() - caller.looked_at > _SECONDS_TO_BELIEVE or self._is_expired(caller.actor)
 
     async def check(self, connection: Connection) -> None:
         """See whether the token still is good and every desk still theirs; what is not is left at once."""
@@ -224,8 +243,8 @@ class SocketDoors:
     async def _actor_of(self, connection: Connection, token: Any) -> Actor:
         if not isinstance(token, str):
             raise Unauthenticated()
-        guest = _guest(connection)
-        return await accounts.actor_of(self.hub, token, address=guest.address, device=guest.device)
+        origin = connection.wire.origin
+        return await accounts.actor_of(self.hub, token, address=origin.address, device=origin.device)
 
     def _is_expired(self, actor: Actor) -> bool:
         return actor.token_expires_at is not None and actor.token_expires_at <= self.hub.clock.now()
@@ -260,8 +279,11 @@ class SocketDoors:
 
 
 def _guest(connection: Connection) -> Actor:
-    request = connection.wire.request
-    return Actor(address=address_of(request), device=request.headers.get("User-Agent", "")[:_LONGEST_DEVICE])
+    return Actor(address=connection.wire.origin.address, device=connection.wire.origin.device)
+
+
+def _not_let_in(error: HubError) -> Refused:
+    return Refused(error.sentence, over_socket.refused(error, "connect")["error"])
 
 
 def _read(model: type[Ask], payload: Any) -> Ask:

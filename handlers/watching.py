@@ -113,7 +113,15 @@ async def _renew(doors: SocketDoors, connection: Connection, ask: RenewToken) ->
     return await doors.renew(connection, ask.token.get_secret_value())
 
 
+def _time_at_once(doors: SocketDoors) -> Answer:
+    return done(write(HubTime(at=doors.hub.clock.now())))
+
+
 @command("hub.time", Nothing, HubTime)
 async def _time(doors: SocketDoors, _connection: Connection, _ask: Nothing) -> Answer:
     """Tell the hub's time, by which holds run out."""
-    return done(write(HubTime(at=doors.hub.clock.now())))
+    return _time_at_once(doors)
+
+
+# What everybody may ask, reads nothing and takes nothing.
+AT_ONCE: dict[str, Callable[[SocketDoors], Answer]] = {"hub.time": _time_at_once}

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-import orjson
 from aiohttp import web
 
-from hub.live import frames
 from hub.live.fanout import Seat
-from hub.live.wire import Wire
+from hub.live.frames import Frame
+from hub.live.wire import Origin, Wire
 
 # Asks of one connection that may wait for their turn; while more arrive the client is not read.
 MOST_ASKS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Refused(Exception):
+    """A client is not let in, for this reason."""
+
+    def __init__(self, sentence: str, document: dict[str, Any] | None = None) -> None:
+        super().__init__(sentence)
+        self.sentence, self.document = sentence, document
+
+
+class Answer(NamedTuple):
     """What a client is answered, as JSON text, and what is done right after it is on its way."""
 
     text: bytes
@@ -39,7 +45,6 @@ class Ask:
 class Connection:
     """One client: its wire, the rooms it watches, and who it is."""
 
-    sid: str
     wire: Wire
     seats: dict[str, Seat] = field(default_factory=dict)
     user_id: int | None = None
@@ -49,16 +54,17 @@ class Connection:
     caller: Any = None
     check_at: float = 0.0
     is_gone: bool = False
-    asks: asyncio.Queue[Ask] = field(default_factory=lambda: asyncio.Queue(MOST_ASKS))
+    asks: deque[Ask] = field(default_factory=deque)
     is_answering: bool = False
+    is_paused: bool = False
 
-    def hear(self, framed: bytes) -> None:
-        """Write events to this client."""
-        self.wire.write(framed)
+    def hear(self, frames: Sequence[Frame], joined: bytes) -> None:
+        """Send events to this client."""
+        self.wire.write(frames, joined)
 
     def tell(self, name: str, data: Any) -> None:
         """Send an event to this client only, outside of any room."""
-        self.wire.write(frames.framed("2" + orjson.dumps([name, data]).decode()))
+        self.wire.tell(name, data)
 
     def cut(self, reason: str) -> None:
         """End the connection; the client comes back and resumes."""
@@ -72,11 +78,17 @@ class Connection:
 class Doors(Protocol):
     """The doors, which know rights and commands: who may come in, what may be asked, and who still may stay."""
 
-    def network(self, request: web.Request) -> str:
-        """Name the network that a socket comes from."""
+    def origin(self, request: web.Request) -> Origin:
+        """Tell where a socket comes from."""
 
-    async def arrive(self, connection: Connection, auth: Any) -> None:
-        """Let a client in and note who it is; raise `Refused` otherwise."""
+    def welcome(self, connection: Connection) -> None:
+        """Let in a client that names nobody; raise `Refused` otherwise."""
+
+    async def arrive(self, connection: Connection, token: Any) -> None:
+        """Let a client in by its token and note who it is; raise `Refused` otherwise."""
+
+    def answer_at_once(self, connection: Connection, name: str, arguments: list[Any]) -> Answer | None:
+        """Carry out an ask for which nothing has to be waited; None when something has to."""
 
     async def answer(self, connection: Connection, name: str, arguments: list[Any]) -> Answer:
         """Carry out an ask; a refusal is an answer too."""

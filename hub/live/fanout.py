@@ -38,8 +38,8 @@ def join(frames: Sequence[Frame]) -> bytes:
 class Hearer(Protocol):
     """Somebody who watches: a connection."""
 
-    def hear(self, framed: bytes) -> None:
-        """Take events as they are written to a websocket, one frame each; never waits, never raises."""
+    def hear(self, frames: Sequence[Frame], joined: bytes) -> None:
+        """Take events, and all of them as they are written to a websocket; never waits, never raises."""
 
     def cut(self, reason: str) -> None:
         """Go away at once; whoever it was comes back and resumes."""
@@ -58,9 +58,9 @@ class Seat:
         if self.after is None:
             self.kept.extend(frames)
         elif frames[0].version > self.after:
-            self.hearer.hear(joined)
-        elif new := [ready.framed for ready in frames if ready.version > self.after]:
-            self.hearer.hear(b"".join(new))
+            self.hearer.hear(frames, joined)
+        elif new := [ready for ready in frames if ready.version > self.after]:
+            self.hearer.hear(new, join(new))
 
     def begin(self, version: int) -> None:
         """Pass on everything after this version, from what was kept and from now on."""

@@ -56,8 +56,25 @@ def text_frame(text: str) -> bytes:
     """Write one websocket text frame (RFC 6455, 5.2)."""
     data = text.encode()
     size = len(data)
-    if size < 126:
-        return bytes((0x81, size)) + data
-    if size < 65_536:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + data
-    return b"\x81\x7f" + size.to_bytes(8, "big") + data
+    return (bytes((0x81, size)) if size < 126 else _long_head(size)) + data
+
+
+def pong_frame(data: bytes) -> bytes:
+    """Write the answer to a websocket's ping, which is never longer than 125 bytes."""
+    return bytes((0x8A, len(data))) + data
+
+
+def close_frame(code: int) -> bytes:
+    """Write the last frame of a websocket, with the reason's number."""
+    return b"\x88\x02" + code.to_bytes(2, "big")
+
+
+def acknowledgement(number: str, answer: bytes) -> bytes:
+    """Frame the answer to an ask, which is JSON text already: the same as `framed`, without a copy as text."""
+    size = len(number) + len(answer) + 4
+    head = bytes((0x81, size)) if size < 126 else _long_head(size)
+    return b"%b43%b[%b]" % (head, number.encode(), answer)
+
+
+def _long_head(size: int) -> bytes:
+    return b"\x81\x7e" + size.to_bytes(2, "big") if size < 65_536 else b"\x81\x7f" + size.to_bytes(8, "big")

@@ -12,17 +12,15 @@ from typing import Any
 
 import orjson
 from aiohttp import web
-from socketio.exceptions import ConnectionRefusedError as Refused
 
 from hub.errors import HubError
-from hub.live import frames
-from hub.live.connection import Ask, Connection, Doors
+from hub.live.connection import MOST_ASKS, Answer, Ask, Connection, Doors, Refused
 from hub.live.fanout import Fanout, Seat
 from hub.live.hardening import SocketServer
 from hub.live.listener import Listener
 from hub.live.publisher import Publisher
 from hub.live.roll import Roll
-from hub.live.wire import Wire
+from hub.live.wire import Origin, Wire
 from hub.settings import Settings
 from storage import event_log
 from storage.pool import Pool
@@ -158,64 +156,81 @@ class Live:
         self.fanout.leave(room, connection)
         connection.seats.pop(room, None)
 
-    async def connected(self, sid: str, wire: Wire, auth: Any) -> None:
-        """Let a client in if the doors do."""
-        if self.doors is None:
-            raise Refused("The hub is still starting; try again in a moment.")
-        connection = Connection(sid, wire)
+    def origin(self, request: web.Request) -> Origin:
+        """Tell where a socket comes from."""
+        return Origin("", request.remote or "", "") if self.doors is None else self.doors.origin(request)
+
+    def welcome(self, wire: Wire) -> Connection:
+        """Let in a client that names nobody."""
+        connection, doors = Connection(wire), self._opened_doors()
+        doors.welcome(connection)
+        self._connections[wire.id] = connection
+        return connection
+
+    async def connected(self, wire: Wire, token: Any) -> Connection:
+        """Let a client in by its token, if the doors do."""
+        connection, doors = Connection(wire), self._opened_doors()
         try:
-            await self.doors.arrive(connection, auth)
+            await doors.arrive(connection, token)
         except BaseException:
             self.roll.leave(wire.id)
             raise
-        if wire.is_cut:
-            self.roll.leave(wire.id)
-        else:
-            self._connections[sid] = connection
+        self._connections[wire.id] = connection
+        return connection
 
-    def network(self, request: web.Request) -> str:
-        """Name the network that a socket comes from."""
-        return request.remote or "" if self.doors is None else self.doors.network(request)
-
-    async def asked(self, sid: str, name: str, arguments: list[Any], number: str) -> None:
-        """Queue an ask; a connection's asks are carried out one after the other, in the order they came."""
-        connection = self._connections.get(sid)
-        if connection is None:
-            return
-        await connection.asks.put(Ask(name, arguments, number))
-        if not connection.is_answering and not connection.is_gone:
+    def asked(self, connection: Connection, name: str, arguments: list[Any], number: str) -> None:
+        """Carry out an ask, or queue it: a connection's asks are carried out one after the other, in their order."""
+        assert self.doors is not None
+        if not connection.is_answering:
+            answer = self.doors.answer_at_once(connection, name, arguments)
+            if answer is not None:
+                self._reply(connection, number, answer)
+                return
             connection.is_answering = True
             self._start(self._answer(connection), self._answering)
+        connection.asks.append(Ask(name, arguments, number))
+        if len(connection.asks) >= MOST_ASKS and not connection.is_paused:
+            connection.is_paused = True
+            connection.wire.pause()
 
-    def gone(self, sid: str) -> None:
+    def gone(self, connection: Connection) -> None:
         """Forget a client; what it is being answered is still carried out."""
-        connection = self._connections.pop(sid, None)
-        if connection is None:
+        if self._connections.pop(connection.wire.id, None) is None:
             return
         connection.is_gone = True
         self.roll.leave(connection.wire.id)
-        while not connection.asks.empty():
-            connection.asks.get_nowait()
+        connection.asks.clear()
         for room in list(connection.seats):
             self.leave(connection, room)
 
     async def _answer(self, connection: Connection) -> None:
         assert self.doors is not None
         try:
-            while not connection.asks.empty():
-                ask = connection.asks.get_nowait()
+            while connection.asks:
+                ask = connection.asks.popleft()
                 answer = await self.doors.answer(connection, ask.name, ask.arguments)
                 if connection.is_gone:
                     return
-                if ask.number:
-                    connection.wire.write(frames.framed(f"3{ask.number}[{answer.text.decode()}]"))
-                if answer.then is not None:
-                    answer.then()
+                self._reply(connection, ask.number, answer)
+                if connection.is_paused and not connection.asks:
+                    connection.is_paused = False
+                    connection.wire.resume()
         except Exception:
             log.exception("an ask failed")
             connection.cut("met a fault of the hub")
         finally:
             connection.is_answering = False
+
+    def _reply(self, connection: Connection, number: str, answer: Answer) -> None:
+        if number:
+            connection.wire.answer(number, answer.text)
+        if answer.then is not None:
+            answer.then()
+
+    def _opened_doors(self) -> Doors:
+        if self.doors is None:
+            raise Refused("The hub is still starting; try again in a moment.")
+        return self.doors
 
     async def _keep_checking(self) -> None:
         turns = asyncio.Semaphore(_CHECKS_AT_ONCE)
