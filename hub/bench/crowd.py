@@ -27,6 +27,7 @@ class Client(asyncio.Protocol):
         self._is_upgraded = False
         self._answers: dict[str, asyncio.Future[Any]] = {}
         self._numbers = 0
+        self._repeated = b""
         self.greeted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.transport: asyncio.Transport | None = None
 
@@ -86,15 +87,23 @@ class Client(asyncio.Protocol):
         self.send(f"42{number}".encode() + orjson.dumps([name, payload]))
         return answer
 
-    def send(self, packet: bytes) -> None:
-        """Send one packet; a mask of zeros masks nothing and costs nothing."""
+    def repeat(self, name: str, payload: Any) -> None:
+        """Send a command again and again, each time that it is answered, until the crowd has enough."""
+        self._repeated = _frame(b"420" + orjson.dumps([name, payload]))
         assert self.transport is not None
-        size = len(packet)
-        head = bytes((0x81, 0x80 | size)) if size < 126 else bytes((0x81, 0xFE)) + size.to_bytes(2, "big")
-        self.transport.write(head + bytes(4) + packet)
+        self.transport.write(self._repeated)
+
+    def send(self, packet: bytes) -> None:
+        """Send one packet."""
+        assert self.transport is not None
+        self.transport.write(_frame(packet))
 
     def _take(self, packet: bytes) -> None:
-        if packet == b"2":
+        if packet.startswith(b'430[{"ok":true'):
+            self._crowd.answers += 1
+            if self._crowd.is_asking and self.transport is not None:
+                self.transport.write(self._repeated)
+        elif packet == b"2":
             self.send(b"3")
         elif packet.startswith(b"0"):
             self.send(b"40")
@@ -105,6 +114,13 @@ class Client(asyncio.Protocol):
             self._answers.pop(number.decode()).set_result(orjson.loads(b"[" + answer)[0])
 
 
+def _frame(packet: bytes) -> bytes:
+    """Write one packet for the wire; a mask of zeros masks nothing and costs nothing."""
+    size = len(packet)
+    head = bytes((0x81, 0x80 | size)) if size < 126 else bytes((0x81, 0xFE)) + size.to_bytes(2, "big")
+    return head + bytes(4) + packet
+
+
 class Crowd:
     """Clients of one server."""
 
@@ -113,6 +129,8 @@ class Crowd:
         self.clients: list[Client] = []
         self.lost = 0
         self.deliveries = 0
+        self.answers = 0
+        self.is_asking = False
         # Called with how many events one client has just heard.
         self.heard: Callable[[int], None] = self._count
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
@@ -142,6 +160,15 @@ class Crowd:
             for answer in await asyncio.gather(*asks):
                 if not answer["ok"]:
                     raise ConnectionError(f"a client may not watch: {answer}")
+
+    async def keep_asking(self, clients: int, name: str, payload: Any, seconds: float) -> float:
+        """Have some clients ask, each again as soon as it is answered; says how many answers came in a second."""
+        first, self.is_asking, begun = self.answers, True, time.perf_counter()
+        for client in self.clients[:clients]:
+            client.repeat(name, payload)
+        await asyncio.sleep(seconds)
+        self.is_asking = False
+        return (self.answers - first) / (time.perf_counter() - begun)
 
     def leave(self) -> None:
         """Drop all connections at the same moment."""

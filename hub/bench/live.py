@@ -46,7 +46,9 @@ class Figures:
     single_cpu: list[float] = field(default_factory=list)
     p99: list[float] = field(default_factory=list)
     acks: list[float] = field(default_factory=list)
+    ack_cpu: list[float] = field(default_factory=list)
     connects: list[float] = field(default_factory=list)
+    connect_cpu: list[float] = field(default_factory=list)
     kib: list[float] = field(default_factory=list)
     leaving_cpu: list[float] = field(default_factory=list)
 
@@ -85,12 +87,16 @@ async def _round(server: Server, pace: Pace, into: Figures) -> None:
     crowd.leave()
     await asyncio.sleep(pace.seconds)
     into.leaving_cpu.append(server.cpu() - used)
+    used = server.cpu()
     into.connects.append(pace.watchers / await crowd.grow(pace.watchers))
+    into.connect_cpu.append((server.cpu() - used) / pace.watchers * 1e6)
     await crowd.watch(1)
     await _single(server, crowd, pace.single_events, into)
     await _bursts(server, crowd, pace.seconds, into)
     into.p99.append(await _paced(server, crowd, pace.seconds))
-    into.acks.append(await _acks(crowd, pace.seconds))
+    used, answered = server.cpu(), crowd.answers
+    into.acks.append(await crowd.keep_asking(ASKING, "hub.time", {}, pace.seconds))
+    into.ack_cpu.append((server.cpu() - used) / (crowd.answers - answered) * 1e6)
     crowd.leave()
 
 
@@ -146,19 +152,6 @@ async def _paced(server: Server, crowd: Crowd, seconds: float) -> float:
     return statistics.quantiles(waits, n=100)[98] * 1000
 
 
-async def _acks(crowd: Crowd, seconds: float) -> float:
-    begun, answered = time.perf_counter(), 0
-
-    async def keep_asking(place: int) -> None:
-        nonlocal answered
-        while time.perf_counter() - begun < seconds:
-            await crowd.clients[place].ask("hub.time", {})
-            answered += 1
-
-    await asyncio.gather(*(keep_asking(place) for place in range(ASKING)))
-    return answered / (time.perf_counter() - begun)
-
-
 def report(measured: dict[str, Figures]) -> str:
     """Write the figures as a table, and the hub's ratios beside their goals."""
     rows: list[tuple[str, Callable[[Figures], list[float]], str]] = [
@@ -167,7 +160,9 @@ def report(measured: dict[str, Figures]) -> str:
         ("CPU us a delivery, one by one", lambda one: one.single_cpu, ".1f"),
         ("p99 ms at 10 events/s", lambda one: one.p99, ".1f"),
         ("acknowledgements/s, 32 clients", lambda one: one.acks, ",.0f"),
+        ("CPU us an acknowledgement", lambda one: one.ack_cpu, ".1f"),
         ("connects/s", lambda one: one.connects, ",.0f"),
+        ("CPU us a connect", lambda one: one.connect_cpu, ".0f"),
         ("KiB an idle connection", lambda one: one.kib, ".1f"),
         ("CPU s while 5,000 leave at once", lambda one: one.leaving_cpu, ".2f"),
     ]
