@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from limits import RateLimitItem, RateLimitItemPerSecond
-from limits.aio.storage import RedisStorage
-from redis.asyncio.connection import ConnectionPool
 
 from handlers.endpoint import EVERYBODY, Endpoint
 from hub.errors import TooManyRequests
-from hub.live.listener import FAILURES, redis_options, stop_if_cancelled
+from hub.live.reach import FAILURES, Reach, stop_if_cancelled
 from hub.models.files import PATH
 from hub.services.attempts import network
 from hub.settings import Settings
@@ -28,6 +26,13 @@ _REDIS_SECONDS = 0.25
 _LOCAL_SECONDS = 2.0
 # Counts that one worker keeps by itself, for when Redis is away.
 _MOST_LOCAL = 50_000
+
+# A count ends with its window.
+_ADD = """
+local count = redis.call('INCRBY', KEYS[1], ARGV[1])
+if count == tonumber(ARGV[1]) then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+return count
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +126,8 @@ class Limits:
         assert settings.redis_url
         self.on = settings.rate_limits
         self._now = now
-        self._pool = ConnectionPool.from_url(**redis_options(settings.redis_url))
-        # The scheme only says which client is meant; the pool knows the address.
-        self._shared = RedisStorage(
-            "async+redis://",
-            implementation="redispy",
-            key_prefix="pace",
-            connection_pool=self._pool,  # type: ignore[arg-type]
-        )
+        self._redis = Reach(settings.redis_url).client()
+        self._add = self._redis.register_script(_ADD)
         self._local: Counter[str] = Counter()
         self._local_until = 0.0
         self._is_away = False
@@ -149,12 +148,12 @@ class Limits:
 
     async def close(self) -> None:
         """Let go of Redis."""
-        await self._pool.aclose()
+        await self._redis.aclose()
 
     async def _take(self, pace: Pace, whose: str, who: str, most: int) -> Taken:
         item: RateLimitItem = RateLimitItemPerSecond(most, pace.seconds, pace.name)
         window, passed = divmod(self._now().timestamp(), pace.seconds)
-        key = item.key_for(whose, who, str(int(window)))
+        key = f"pace:{item.key_for(whose, who, str(int(window)))}"
         count = await self._count(key, pace.seconds)
         seconds = max(1, round(pace.seconds - passed))
         taken = Taken(pace, whose, most, key, max(0, most - count), seconds)
@@ -174,7 +173,7 @@ class Limits:
                 self._local_until = now + _LOCAL_SECONDS
             try:
                 async with asyncio.timeout(_REDIS_SECONDS):
-                    count = await self._shared.incr(key, seconds, amount)
+                    count = int(await self._add([key], [amount, seconds]))
             except FAILURES as failure:
                 stop_if_cancelled()
                 if not self._is_away:

@@ -13,14 +13,13 @@ from typing import Any
 import orjson
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from handlers import describe
 from handlers.assets import send
 from handlers.over_http import HUB
 from hub.core import Hub
 from hub.errors import HubError, NotFound, Unavailable
+from hub.live.reach import FAILURES, Client
 from hub.live.server import Live
 from hub.services import health
 from storage.jobs import Standing
@@ -32,7 +31,7 @@ LIBRARY: dict[str, str] = orjson.loads((STATIC / "lib.json").read_bytes())
 IMPORT_MAP = (STATIC / "importmap.json").read_text(encoding="utf-8").strip()
 IMPORT_MAP_HASH = f"sha256-{base64.b64encode(hashlib.sha256(IMPORT_MAP.encode()).digest()).decode()}"
 
-REDIS = web.AppKey("redis", Redis)
+REDIS: web.AppKey[Client] = web.AppKey("redis")
 LIVE = web.AppKey("live", Live)
 
 _SOCKETS = Gauge("hub_sockets", "Sockets connected to this worker.")
@@ -97,7 +96,7 @@ async def _jobs(hub: Hub) -> Sequence[Standing]:
 async def _redis_answers(request: web.Request) -> bool:
     try:
         return bool(await request.app[REDIS].ping())
-    except (RedisError, OSError):
+    except FAILURES:
         return False
 
 

@@ -17,7 +17,6 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from redis.asyncio import Redis
 
 from handlers.connect import SocketDoors
 from handlers.files import add_files
@@ -34,7 +33,7 @@ from hub.core import Hub
 from hub.jobs import import_bookings as importing
 from hub.jobs import lively, queue, runner
 from hub.jobs.progress import Bar
-from hub.live.listener import redis_options
+from hub.live.reach import Client, Reach
 from hub.live.server import Live
 from hub.services import audit, founding, samples
 from hub.services.samples import SampleLogin
@@ -56,7 +55,7 @@ class Running:
 
     hub: Hub
     live: Live
-    redis: Redis
+    redis: Client
     limits: Limits
 
 
@@ -82,7 +81,8 @@ async def open_hub(settings: Settings) -> AsyncIterator[Running]:
     async with contextlib.AsyncExitStack() as stack:
         pool = await open_pool(settings.database_url, settings.pool_size)
         stack.push_async_callback(_close, pool)
-        redis = await stack.enter_async_context(Redis.from_url(**redis_options(settings.redis_url)))
+        redis = Reach(settings.redis_url).client()
+        stack.push_async_callback(redis.aclose)
         live = await Live.open(settings, pool)
         hub = Hub(settings, pool, live.publisher.publish, live.revoke)
         async with hub.reading() as db:

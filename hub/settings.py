@@ -20,6 +20,12 @@ PASSWORD_MEMORY_KB = 65_536
 SECRET_VARIETY = 10
 KNOWN_SECRETS = ("change", "default", "development", "example", "password", "placeholder", "your-secret", "your_secret")
 
+# One server, the primary that Sentinels name, or a cluster; each with TLS too.
+REDIS_SCHEMES = (
+    *("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"),
+    *("valkey", "valkeys", "valkey+sentinel", "valkeys+sentinel", "valkey+cluster", "valkeys+cluster", "unix"),
+)
+
 GOOGLE_ISSUER = "https://accounts.google.com"
 FACEBOOK_ISSUER = "https://www.facebook.com"
 
@@ -154,7 +160,7 @@ class Settings:
             trusted_proxies=read.number("HUB_TRUSTED_PROXIES", 0, 0, 10),
             rate_limits=read.switch("HUB_RATE_LIMITS", True),
             database_url=read.address("DATABASE_URL", ("postgresql", "postgres")),
-            redis_url=read.address("REDIS_URL", ("redis", "rediss", "valkey", "valkeys", "unix")),
+            redis_url=read.address("REDIS_URL", REDIS_SCHEMES),
             smtp_url=read.address("SMTP_URL", ("smtp", "smtps")),
             mail_from=read.mail_from("HUB_MAIL_FROM") or f"no-reply@{urlsplit(public_url).hostname or 'localhost'}",
             twilio_account=read.text("HUB_TWILIO_ACCOUNT"),

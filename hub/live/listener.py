@@ -5,51 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import secrets
-import time
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from redis.asyncio.connection import AbstractConnection, ConnectionPool
-from redis.exceptions import RedisError
+from hub.live.line import Line
+from hub.live.reach import FAILURES, RECONNECT_SECONDS, Reach, Shard, slot_of
 
 log = logging.getLogger("hub.live")
 
-# Seconds within which Redis must do what it is asked, and for which its silence is believed.
-REDIS_SECONDS = 1.0
-CANARY_EVERY = 2.0
-CANARY_HEARD_WITHIN = 5.0
-# Between two attempts to reconnect; jitter keeps many workers from arriving together.
-RECONNECT_SECONDS = (0.2, 2.0)
-# Channels named in one SUBSCRIBE.
-_CHANNELS_AT_ONCE = 500
-
-FAILURES = (RedisError, OSError, TimeoutError)
-
-
-def redis_options(url: str) -> dict[str, Any]:
-    """Answer how the hub reaches Redis: by URL, with short time-outs, and reconnecting by itself only."""
-    # The older protocol: every reply to a subscriber is a plain list, and no maintenance notices mix in.
-    return {
-        "url": url.replace("valkey", "redis", 1) if url.startswith("valkey") else url,
-        "protocol": 2,
-        "socket_timeout": REDIS_SECONDS,
-        "socket_connect_timeout": REDIS_SECONDS,
-        "health_check_interval": 0,
-    }
-
-
-def stop_if_cancelled() -> None:
-    """Stop a task that was cancelled while a library waited: on Python 3.11 `asyncio.wait_for` may swallow that."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError()
+# Stands between the messages that were sent as one; JSON text never contains it.
+BETWEEN = "\x1e"
+_BETWEEN = BETWEEN.encode()
 
 
 class Listener:
-    """Hears the rooms it is told to; says `changed` when the line breaks or is whole again: the log then knows more."""
+    """Hears the rooms it is told to; says `changed` when the line breaks or is whole again: the log then knows more.
+
+    Of a cluster it listens to every server, to each for the rooms that are published there.
+    """
 
     def __init__(
         self,
@@ -60,19 +32,27 @@ class Listener:
         whistle: Callable[[str], None],
         obey: Callable[[bytes], None],
     ) -> None:
-        self._pool = ConnectionPool.from_url(**redis_options(url))
+        self._reach = Reach(url)
         self._prefix = f"live:{epoch}:"
-        self._hear, self._changed, self._whistle, self._obey = hear, changed, whistle, obey
-        # The worker whistles into a channel of its own: what is not heard proves the line deaf, however open it looks.
-        self._canary = f"{self._prefix}canary:{secrets.token_hex(6)}"
-        self._heard_canary = 0.0
+        self._hear, self._line_changed, self._whistle, self._obey = hear, changed, whistle, obey
         # What every worker is to do at once, whatever is watched there.
         self.orders = f"{self._prefix}control"
-        self._wanted: set[str] = set()
-        self._waiting: defaultdict[str, deque[asyncio.Future[bool]]] = defaultdict(deque)
-        self._connection: AbstractConnection | None = None
-        self._sending = asyncio.Lock()
-        self.up = False
+        self._wanted = {self.orders}
+        self._lines: list[Line] = []
+        # Of a cluster: which line a slot belongs to.
+        self._line_of_slot: dict[int, Line] = {}
+        self._listening: list[asyncio.Task[None]] = []
+        self._look = asyncio.Event()
+
+    @property
+    def up(self) -> bool:
+        """Tell whether Redis has confirmed every channel."""
+        return bool(self._lines) and all(line.up for line in self._lines)
+
+    @property
+    def is_heard(self) -> bool:
+        """Tell whether what this worker whistles comes back to it, from every server."""
+        return self.up and all(line.is_heard for line in self._lines)
 
     def channel(self, room: str) -> str:
         """Name a room's channel; the epoch keeps apart hubs that share a Redis."""
@@ -82,116 +62,78 @@ class Listener:
         """Hear a room from now on; True once Redis confirmed it, False while Redis is out of reach."""
         channel = self.channel(room)
         self._wanted.add(channel)
-        if self._connection is None:
-            return False
-        confirmed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting[channel].append(confirmed)
-        try:
-            await self._send("SUBSCRIBE", [channel])
-            async with asyncio.timeout(REDIS_SECONDS):
-                return await confirmed
-        except FAILURES:
-            await self._hang_up()
-            return False
+        line = self._line_of(channel)
+        return line is not None and await line.subscribe(channel)
 
     async def unsubscribe(self, room: str) -> None:
         """Hear a room no longer."""
         channel = self.channel(room)
         self._wanted.discard(channel)
-        try:
-            await self._send("UNSUBSCRIBE", [channel])
-        except FAILURES:
-            await self._hang_up()
+        line = self._line_of(channel)
+        if line is not None:
+            await line.unsubscribe(channel)
 
     async def run(self) -> None:
-        """Listen until cancelled, reconnecting as often as it takes."""
-        while True:
-            try:
-                await self._listen()
-            except FAILURES as failure:
-                if self.up:
-                    log.warning("Redis is out of reach, the log is read instead: %s", failure)
-            finally:
-                self.up = False
-                self._changed()
-                await self._hang_up()
-            await asyncio.sleep(random.uniform(*RECONNECT_SECONDS))  # noqa: S311
+        """Listen until cancelled, on as many lines as Redis has servers that publish."""
+        try:
+            while True:
+                self._look.clear()
+                try:
+                    shards = await self._reach.shards()
+                except FAILURES as failure:
+                    log.info("the map of the cluster cannot be read now: %s", failure)
+                    self._look.set()
+                else:
+                    if shards != [line.shard for line in self._lines]:
+                        await self._draw(shards)
+                # One server never changes; of a cluster a line that breaks may mean that the map has changed.
+                await self._look.wait()
+                for task in self._listening:
+                    if task.done():
+                        task.result()
+                await asyncio.sleep(random.uniform(*RECONNECT_SECONDS))  # noqa: S311
+        finally:
+            await self._draw([])
 
     async def close(self) -> None:
         """Let go of Redis."""
-        await self._hang_up()
-        await self._pool.aclose()
+        for line in self._lines:
+            await line.hang_up()
+        await self._reach.close()
 
-    async def _listen(self) -> None:
-        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
-        try:
-            await connection.connect()  # type: ignore[no-untyped-call]
-            stop_if_cancelled()
-            self._connection = connection
-            self._heard_canary = time.monotonic()
-            missing = {self._canary, self.orders, *self._wanted}
-            await self._send("SUBSCRIBE", missing)
-            whistling = asyncio.create_task(self._keep_whistling())
-            try:
-                while True:
-                    await self._take(connection, missing)
-            finally:
-                whistling.cancel()
-        finally:
-            with suppress(*FAILURES):
-                await connection.disconnect(nowait=True)
+    async def _draw(self, shards: Sequence[Shard]) -> None:
+        """Listen to these servers from now on, and to no others."""
+        listening, self._listening = self._listening, []
+        for task in listening:
+            task.cancel()
+        if listening:
+            await asyncio.wait(listening)
+        self._lines = [
+            Line(self._reach, shard, self._prefix, self._take, self._changed, self._whistle) for shard in shards
+        ]
+        self._line_of_slot = {slot: line for line in self._lines for slot in line.shard.slots}
+        for channel in self._wanted:
+            line = self._line_of(channel)
+            if line is not None:
+                line.want(channel)
+        self._listening = [asyncio.create_task(line.run()) for line in self._lines]
+        for task in self._listening:
+            task.add_done_callback(lambda _: self._look.set())
+        self._changed()
 
-    async def _take(self, connection: AbstractConnection, missing: set[str]) -> None:
-        left = self._heard_canary + CANARY_HEARD_WITHIN - time.monotonic()
-        reply = await connection.read_response(timeout=left, disconnect_on_error=False) if left > 0 else None
-        if reply is None:
-            raise TimeoutError("Redis was silent for too long")
-        kind, channel = reply[0], reply[1].decode()
-        if kind == b"message":
-            if channel == self._canary:
-                self._heard_canary = time.monotonic()
-            elif channel == self.orders:
-                self._obey(reply[2])
+    def _line_of(self, channel: str) -> Line | None:
+        if self._line_of_slot:
+            return self._line_of_slot.get(slot_of(channel))
+        return self._lines[0] if self._lines else None
+
+    def _take(self, channel: str, payload: bytes) -> None:
+        for message in payload.split(_BETWEEN) if _BETWEEN in payload else (payload,):
+            if channel == self.orders:
+                self._obey(message)
             else:
-                self._hear(channel.removeprefix(self._prefix), reply[2])
-        elif kind == b"subscribe":
-            missing.discard(channel)
-            self._confirm(channel, True)
-            if not missing and not self.up:
-                self.up = True
-                self._changed()
+                self._hear(channel.removeprefix(self._prefix), message)
 
-    async def _keep_whistling(self) -> None:
-        while True:
-            self._whistle(self._canary)
-            await asyncio.sleep(CANARY_EVERY)
-
-    async def _send(self, command: str, channels: Iterable[str]) -> None:
-        names = list(channels)
-        async with self._sending:
-            for start in range(0, len(names), _CHANNELS_AT_ONCE):
-                if self._connection is None:
-                    return
-                await self._connection.send_command(
-                    command, *names[start : start + _CHANNELS_AT_ONCE], check_health=False
-                )
-                stop_if_cancelled()
-
-    async def _hang_up(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(*FAILURES):
-                await connection.disconnect(nowait=True)
-        for channel in list(self._waiting):
-            self._confirm(channel, False)
-
-    def _confirm(self, channel: str, heard: bool) -> None:
-        waiting = self._waiting.get(channel)
-        while waiting:
-            confirmed = waiting.popleft()
-            if not confirmed.done():
-                confirmed.set_result(heard)
-            if heard:
-                break
-        if not waiting:
-            self._waiting.pop(channel, None)
+    def _changed(self) -> None:
+        if self._line_of_slot and not self.up:
+            self._look.set()
+        self._line_changed()

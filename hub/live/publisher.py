@@ -8,11 +8,10 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
-from redis.asyncio import Redis
-
 from hub.errors import HubError
 from hub.live.frames import Frame, frame
-from hub.live.listener import FAILURES, RECONNECT_SECONDS, redis_options, stop_if_cancelled
+from hub.live.listener import BETWEEN
+from hub.live.reach import FAILURES, RECONNECT_SECONDS, Reach, stop_if_cancelled
 from storage import event_log
 from storage.event_log import Told
 from storage.pool import Pool
@@ -32,7 +31,10 @@ class Publisher:
     """Hands committed events to the sockets of this worker at once, and to those of all others through Redis."""
 
     def __init__(self, url: str, pool: Pool, epoch: str, deliver: Callable[[Frame], None] | None = None) -> None:
-        self._redis = Redis.from_url(**redis_options(url))
+        reach = Reach(url)
+        self._redis = reach.client()
+        # In a cluster a channel is published on the server of its slot, and on no other.
+        self._command = "SPUBLISH" if reach.kind == "cluster" else "PUBLISH"
         self._pool = pool
         self.epoch = epoch
         self._deliver = deliver
@@ -103,10 +105,14 @@ class Publisher:
             self._arrived.set()
 
     async def _publish(self, messages: Sequence[Message]) -> bool:
+        # What goes to the same channel goes as one.
+        joined: dict[str, list[str]] = {}
+        for channel, payload in messages:
+            joined.setdefault(channel, []).append(payload)
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
-                for channel, payload in messages:
-                    pipeline.publish(channel, payload)
+                for channel, payloads in joined.items():
+                    pipeline.execute_command(self._command, channel, BETWEEN.join(payloads))
                 await pipeline.execute()
         except FAILURES as failure:
             if self.up:

@@ -6,10 +6,8 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from redis.asyncio import Redis
-
 from hub.live.crowd import MOST_OF_A_PERSON, TRY_AGAIN, TooManySockets
-from hub.live.listener import FAILURES, redis_options, stop_if_cancelled
+from hub.live.reach import FAILURES, Reach, stop_if_cancelled
 
 log = logging.getLogger("hub.live")
 
@@ -34,7 +32,7 @@ class Roll:
 
     def __init__(self, url: str, epoch: str, *, is_limited: bool) -> None:
         self.is_limited = is_limited
-        self._redis = Redis.from_url(**redis_options(url))
+        self._redis = Reach(url).client()
         self._prefix = f"sockets:{epoch}:"
         self._enter = self._redis.register_script(_ENTER)
         # By the number of the wire: whose it is.
@@ -78,11 +76,15 @@ class Roll:
             here = list(self._here.items()) if loop.time() - said >= SAID_EVERY else []
             said = loop.time() if here else said
             try:
+                if here:
+                    # A pipeline to a cluster cannot notice that a server does not know it.
+                    await self._redis.script_load(_ENTER)
                 async with self._redis.pipeline(transaction=False) as pipeline:
                     for user_id, number in left:
                         pipeline.zrem(self._key(user_id), number)
                     for number, user_id in here:
-                        await self._enter([self._key(user_id)], [number, MOST_OF_A_PERSON, BELIEVED_FOR], pipeline)
+                        arguments = (self._key(user_id), number, MOST_OF_A_PERSON, BELIEVED_FOR)
+                        pipeline.evalsha(self._enter.sha, 1, *arguments)
                     await pipeline.execute()
             except FAILURES as failure:
                 log.info("Redis does not hear which sockets there are: %s", failure)

@@ -5,13 +5,11 @@ import contextlib
 import logging
 
 import pytest
-from redis.asyncio import Redis
 
 from hub.core import Hub
 from hub.errors import Unavailable
 from hub.jobs import runner, sweeper
 from hub.live import replay
-from hub.live.listener import redis_options
 from tests.doors import AppServer
 from tests.live.client import Refusal, soon
 from tests.live.conftest import Watch, make_venue
@@ -64,17 +62,3 @@ async def test_a_fault_behind_a_command_is_answered_and_the_socket_lives(
     assert "broken" not in str(refused.value.problem)
     assert app_server.running.live.fanout.members(f"venue:{venue_id}") == []
     assert (await watcher.ask("venues.watch", {"venue_id": venue_id}))["version"] == 0
-
-
-@pytest.mark.parametrize(
-    ("url", "scheme"),
-    [
-        ("valkey://cache:1/3", "redis://cache:1/3"),
-        ("valkeys://cache:1", "rediss://cache:1"),
-        ("rediss://valkey:1", "rediss://valkey:1"),
-        ("unix:///run/valkey.sock?db=9", "unix:///run/valkey.sock?db=9"),
-    ],
-)
-def test_a_valkey_is_reached_like_a_redis(url: str, scheme: str) -> None:
-    assert redis_options(url)["url"] == scheme
-    Redis.from_url(**redis_options(url))

@@ -9,7 +9,7 @@ import pytest
 
 from hub import rooms
 from hub.jobs import housekeeping, republisher
-from hub.live import listener as listening
+from hub.live import line
 from hub.live.fanout import Fanout
 from hub.settings import Settings
 from storage.embedded_server import Valkey
@@ -198,8 +198,8 @@ async def test_while_redis_is_down_events_still_come_within_two_seconds(
 async def test_a_frozen_redis_is_noticed_and_what_it_says_late_is_dropped(
     start: Start, watch: Watch, settings: Settings, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listening, "CANARY_EVERY", 0.3)
-    monkeypatch.setattr(listening, "CANARY_HEARD_WITHIN", 1.0)
+    monkeypatch.setattr(line, "CANARY_EVERY", 0.3)
+    monkeypatch.setattr(line, "CANARY_HEARD_WITHIN", 1.0)
     own = replace(settings, redis_url=valkey.url)
     one, other = await start(own), await start(own)
     await until_redis_is_up(one, other)
