@@ -35,7 +35,7 @@ from hub.jobs import lively, queue, runner
 from hub.jobs.progress import Bar
 from hub.live.reach import Client, Reach
 from hub.live.server import Live
-from hub.services import audit, founding, samples
+from hub.services import audit, founding, health, samples
 from hub.services.samples import SampleLogin
 from hub.settings import Settings, SettingsRefused
 from storage.embedded import embedded_servers
@@ -124,6 +124,7 @@ async def serve(settings: Settings) -> None:
         configure_logs(settings)
         async with _ready_hub(settings, join=False) as running:
             logins = await _load_samples(running.hub)
+            await health.refuse_forgetful_database(running.hub)
             await _serve_on(listening, running, _greeting(running.hub.settings, logins))
 
 
@@ -152,6 +153,7 @@ async def prepared(settings: Settings) -> AsyncIterator[tuple[Settings, str]]:
         await _migrate(reached)
         async with open_hub(reached) as running:
             logins = await _load_samples(running.hub)
+            await health.refuse_forgetful_database(running.hub)
         yield reached, _greeting(reached, logins)
 
 
@@ -218,6 +220,7 @@ async def work(settings: Settings) -> None:
     """Run what time triggers until cancelled: expiry, publishing again, forgetting."""
     configure_logs(settings)
     async with _ready_hub(settings) as running:
+        await health.refuse_forgetful_database(running.hub)
         print("The worker runs (Ctrl-C stops it).", flush=True)
         await _jobs(running)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hub.core import Hub
 from hub.errors import HubError
-from storage import jobs
+from hub.settings import SettingsRefused
+from storage import durability, jobs
 from storage.jobs import Standing
 from storage.migrate import pending
 
@@ -23,6 +24,19 @@ async def migrations_missing(hub: Hub) -> list[str]:
     """Name the migrations that this hub needs and its database lacks."""
     async with hub.reading() as db:
         return await pending(db)
+
+
+async def refuse_forgetful_database(hub: Hub) -> None:
+    """Refuse to work on a database that may lose what it has acknowledged; a test's has nothing to lose."""
+    if hub.settings.env == "test":
+        return
+    async with hub.reading() as db:
+        off = await durability.switched_off(db)
+    if off:
+        raise SettingsRefused(
+            f"The database of DATABASE_URL has {' and '.join(off)} off, so a power cut may take back what people were "
+            "told is theirs: switch it on."
+        )
 
 
 async def jobs_standing(hub: Hub) -> list[Standing]:

@@ -11,8 +11,10 @@ import re
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,8 @@ import socketio
 from aiohttp import ClientSession
 
 from hub.settings import Settings
+from storage import durability
+from storage.embedded import embedded_servers
 from tests.doors import ListeningHub
 
 SECRET = "Zq7v1mB3xK9wT5rY2nL8pD4sF6gH0jQc"
@@ -31,6 +35,7 @@ def environment(settings: Settings, tmp_path: Path, **others: str) -> dict[str, 
     return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(Path.cwd()),
+        "HUB_ENV": "test",
         "HUB_DATA": str(tmp_path),
         "HUB_SECRET": SECRET,
         "HUB_SAMPLE_DATA": "off",
@@ -106,10 +111,18 @@ async def test_a_hub_in_development_writes_its_mail_and_shows_it(settings: Setti
                     shown = await response.text()
 
 
-async def test_production_serves_with_a_log_of_json_lines(settings: Settings, tmp_path: Path) -> None:
+@pytest.fixture
+async def lasting(settings: Settings) -> AsyncIterator[Settings]:
+    """Name servers of this test's own, whose database keeps what it has acknowledged."""
+    with tempfile.TemporaryDirectory(prefix="hub-lasting-") as folder:
+        async with embedded_servers(Path(folder)) as urls:
+            yield replace(settings, database_url=urls.database, redis_url=urls.redis)
+
+
+async def test_production_serves_with_a_log_of_json_lines(lasting: Settings, tmp_path: Path) -> None:
     port = str(free_port())
     url = f"http://127.0.0.1:{port}"
-    env = environment(settings, tmp_path, HUB_ENV="production", HUB_PORT=port, HUB_PUBLIC_URL="https://hub.example.org")
+    env = environment(lasting, tmp_path, HUB_ENV="production", HUB_PORT=port, HUB_PUBLIC_URL="https://hub.example.org")
     async with hub_process("serve", env, tmp_path) as process:
         assert "https://hub.example.org" in await line_of(process)
         # As a proxy passes it on; by its plain address strangers cannot ask a hub in production.
@@ -146,6 +159,25 @@ async def test_production_refuses_a_database_with_sample_accounts(
         assert process.returncode == 1
         assert "sample accounts" in said.decode()
         assert "Traceback" not in said.decode()
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+async def test_a_database_that_may_lose_what_it_acknowledged_is_refused(
+    command: str, settings: Settings, tmp_path: Path
+) -> None:
+    env = environment(settings, tmp_path, HUB_ENV="production", HUB_PORT=str(free_port()))
+    async with hub_process(command, env, tmp_path) as process:
+        _, said = await asyncio.wait_for(process.communicate(), 30)
+        assert process.returncode == 1
+        assert "has fsync and full_page_writes off" in said.decode()
+        assert "Traceback" not in said.decode()
+
+
+async def test_a_commit_that_does_not_wait_for_the_disk_is_noticed_too(hub: ListeningHub) -> None:
+    async with hub.reading() as db, db.transaction():
+        before = await durability.switched_off(db)
+        await db.execute("SET LOCAL synchronous_commit = off")
+        assert await durability.switched_off(db) == [*before, "synchronous_commit"]
 
 
 async def test_a_worker_needs_no_web_server_and_ends_when_told(settings: Settings, tmp_path: Path) -> None:

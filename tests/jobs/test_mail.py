@@ -262,7 +262,7 @@ async def test_workers_that_are_killed_miss_no_mail_and_repeat_one_at_most(sendi
     env = {
         "PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd()), "HUB_DATA": str(tmp_path), "SMTP_URL": mails.url,
         "HUB_SECRET": "kX9vQ2mZ7rT4wB8nC1sJ6hL3pD5fG0aE", "HUB_SAMPLE_DATA": "off",
-        "DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url,
+        "DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url, "HUB_ENV": "test",
     }  # fmt: skip
     kill_at, kills = iter((60, 200, 340)), 0
     next_kill = next(kill_at)
