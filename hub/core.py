@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from hub import work as unit_of_work
 from hub.batch import MicroBatcher
@@ -16,9 +18,10 @@ from hub.gateways.files import FileStore, file_store
 from hub.gateways.identity import Providers
 from hub.settings import Settings
 from hub.work import Author, Expects, Publish, Repeat, Revoke, Work
-from storage import placing
+from storage import placing, standings
 from storage.pool import Pool
 from storage.query import Db, value
+from storage.standings import Standing
 from storage.transaction import one_moment, reading, refusing
 
 # Things of the catalogue that a worker remembers; a venue's version tells when one is out of date.
@@ -86,12 +89,15 @@ class Hub:
     # What is being looked for at this moment, so that a crowd that asks the same is answered by one search.
     searches: dict[Any, asyncio.Task[Any]] = field(default_factory=dict)
     placing: MicroBatcher[placing.AskBooking, placing.Outcome] = field(init=False)
+    # Who asks is looked up anew for every ask, and for all that came in at the same moment at once.
+    standings: MicroBatcher[tuple[int, UUID], Standing | None] = field(init=False)
     providers: Providers = field(init=False)
     files: FileStore = field(init=False)
 
     def __post_init__(self) -> None:
         self.providers, self.files = Providers(self.settings), file_store(self.settings)
         self.placing = MicroBatcher(self._place, placing.wanted_first, lanes=2)
+        self.standings = MicroBatcher(self._stand)
 
     def work(self, actor: Actor) -> AbstractAsyncContextManager[Work]:
         """Open one unit of work for this actor."""
@@ -112,6 +118,10 @@ class Hub:
         self.catalogue.move_to_end(key)
         if len(self.catalogue) > _REMEMBERED:
             self.catalogue.popitem(last=False)
+
+    async def _stand(self, whom: Sequence[tuple[int, UUID]]) -> Sequence[Standing | None]:
+        async with reading(self.pool) as db:
+            return await standings.find_all(db, whom)
 
     async def _place(self, asks: Any) -> Any:
         async with refusing(), reading(self.pool) as db:

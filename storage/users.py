@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
-from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
 from hub.models.users import User
 from storage.query import Db, column, maybe, run, value
-
-
-class Standing(BaseModel):
-    """What judges a token: whether person and login are in order, and what the person may do now."""
-
-    status: str
-    token_version: int
-    login_is_live: bool
-    roles: frozenset[str]
-    permissions: frozenset[str]
-    rank: int
-    has_second_factor: bool
 
 
 class Credentials(BaseModel):
@@ -47,33 +34,6 @@ class Profile(BaseModel):
     language: str = "en"
     currency: str = "USD"
     notification_choices: dict[str, bool] = {}
-
-
-async def standing(db: Db, user_id: int, login_id: UUID) -> Standing | None:
-    """Read in one round trip how a person and their login stand; None when they do not belong together."""
-    return await maybe(
-        db,
-        Standing,
-        """
-        SELECT u.status, u.token_version, l.revoked_at IS NULL AND l.expires_at > clock_timestamp() AS login_is_live,
-               r.roles, r.rank,
-               ARRAY(SELECT p.resource || ':' || p.action
-                     FROM user_roles AS ur JOIN role_permissions AS rp ON rp.role_id = ur.role_id
-                     JOIN permissions AS p ON p.id = rp.permission_id
-                     WHERE ur.user_id = u.id) AS permissions,
-               EXISTS (SELECT FROM second_factors AS f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL)
-                   AS has_second_factor
-        FROM users AS u
-        JOIN logins AS l ON l.user_id = u.id
-        CROSS JOIN LATERAL (
-            SELECT coalesce(array_agg(ro.code), '{}') AS roles, coalesce(max(ro.rank), 0) AS rank
-            FROM user_roles AS ur JOIN roles AS ro ON ro.id = ur.role_id
-            WHERE ur.user_id = u.id) AS r
-        WHERE u.id = $1 AND l.id = $2
-        """,
-        user_id,
-        login_id,
-    )
 
 
 async def find(db: Db, user_id: int) -> User | None:

@@ -39,8 +39,7 @@ async def actor_of(
     Where admins need a second factor, the token of one without may only be used for `setting_up` one.
     """
     claims = tokens.read_access(hub.settings, hub.clock.now(), token)
-    async with hub.reading() as db:
-        standing = await users.standing(db, claims.user_id, claims.login_id)
+    standing = await hub.standings.ask((claims.user_id, claims.login_id))
     if (
         standing is None
         or standing.status != "active"

@@ -13,7 +13,7 @@ from hub.models.people import Acting, NamePerson
 from hub.services import access
 from hub.work import Work
 from storage import impersonation as store
-from storage import users
+from storage import standings, users
 
 MINUTES: Final = 15
 
@@ -35,7 +35,7 @@ async def begin(hub: Hub, actor: Actor, ask: NamePerson) -> Acting:
         login_id = await store.begin(
             work.db, person.id, actor.user_id, UUID(actor.login_id), "Support, on your behalf", "", MINUTES
         )
-        standing = await users.standing(work.db, person.id, login_id)
+        standing = await standings.find(work.db, person.id, login_id)
         user = await users.find(work.db, person.id)
         if standing is None or user is None:
             raise NotFound()

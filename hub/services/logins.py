@@ -15,7 +15,7 @@ from hub.models.users import ListLogins, Login, NameLogin, Refresh, Tokens, User
 from hub.services import mail
 from hub.services.access import signed_in
 from hub.work import Work
-from storage import devices, users
+from storage import devices, standings, users
 from storage import logins as store
 
 _REFRESH_TOKEN = re.compile(r"([0-9a-f]{32})\.([\w-]{43})", re.ASCII)
@@ -88,7 +88,7 @@ async def end(hub: Hub, actor: Actor, ask: NameLogin) -> None:
 async def _tokens(hub: Hub, work: Work, user_id: int, login_id: UUID) -> Tokens:
     secret = secrets.token_urlsafe(32)
     token_id = await store.insert_refresh_token(work.db, login_id, _hash(secret), hub.settings.refresh_days)
-    standing = await users.standing(work.db, user_id, login_id)
+    standing = await standings.find(work.db, user_id, login_id)
     user = await users.find(work.db, user_id)
     if standing is None or user is None:
         raise Unauthenticated()

@@ -32,8 +32,11 @@ async def place(hub: Hub, actor: Actor, ask: PlaceHold, *, at_once: bool) -> Boo
     asker = actor.user_id if actor.is_hub and ask.user_id else access.signed_in(actor)
     user_id = ask.user_id or asker
     assert user_id is not None
-    await refuse_repeated(hub, actor)
-    by_staff = ask.user_id is not None and await _acts_for(hub, actor, ask.user_id, ask.items)
+    by_staff = False
+    if ask.user_id is not None:
+        # What repeats a request is noticed as the basket is taken; a desk may have lost its guest meanwhile.
+        await refuse_repeated(hub, actor)
+        by_staff = await _acts_for(hub, actor, ask.user_id, ask.items)
     outcome, basket = None, None
     for attempt in range(TRIES):
         basket = await made(hub, actor, ask.items, by_staff=by_staff, at_random=attempt > 0)

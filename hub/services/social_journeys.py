@@ -15,7 +15,7 @@ from hub.errors import Forbidden, Unauthenticated
 from hub.gateways.identity import Journey
 from hub.models.identities import Provider, SocialLogIn
 from hub.services import identities, tickets
-from storage import users
+from storage import standings
 
 SECONDS = 600
 LONGEST_CODE = 2000
@@ -63,7 +63,7 @@ def ask(hub: Hub, provider: Provider, said: dict[str, Any], code: str) -> Social
 async def traveller(hub: Hub, visitor: Actor, said: dict[str, Any]) -> Actor:
     """Answer who began a journey to link an account, if they are still logged in."""
     async with hub.reading() as db:
-        standing = await users.standing(db, said["user_id"], UUID(said["login_id"]))
+        standing = await standings.find(db, said["user_id"], UUID(said["login_id"]))
     if standing is None or standing.status != "active" or not standing.login_is_live:
         raise Unauthenticated()
     return replace(visitor, user_id=said["user_id"], login_id=said["login_id"])

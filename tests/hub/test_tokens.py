@@ -35,7 +35,7 @@ def signed(payload: dict[str, Any], key: bytes | None = None, **how: Any) -> str
 
 
 def part(thing: Any) -> str:
-    return base64.urlsafe_b64encode(json.dumps(thing).encode()).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(json.dumps(thing, separators=(",", ":")).encode()).rstrip(b"=").decode()
 
 
 def signed_by_hand(header: dict[str, Any], payload: dict[str, Any], key: bytes) -> str:
