@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
@@ -14,9 +14,11 @@ from storage.migrate import migrate_database
 from storage.pool import Pool, as_owner
 from storage.query import column, run, value
 
+Rewriting = Mapping[str, Sequence[tuple[str, str]]]
+
 # Database functions whose text changes when a guard is taken away: what is said there, and what is said instead.
-WITHOUT_LOCKS = {"lock_claimed": ((" FOR NO KEY UPDATE OF p", ""), (" FOR NO KEY UPDATE", ""))}
-EXPIRED_STILL_BLOCK = {
+WITHOUT_LOCKS: Rewriting = {"lock_claimed": ((" FOR NO KEY UPDATE OF p", ""), (" FOR NO KEY UPDATE", ""))}
+EXPIRED_STILL_BLOCK: Rewriting = {
     "blocked_claims": (("AND (c.expires_at IS NULL OR c.expires_at > statement_timestamp())", "AND true"),),
     "forget_expired": (("c.expires_at <= statement_timestamp()", "false"),),
 }
@@ -25,8 +27,6 @@ CONSTRAINTS = {
     "pool_night_sold_out": "pool_nights",
     "session_sold_out": "session_places",
 }
-
-Rewriting = dict[str, tuple[tuple[str, str], ...]]
 
 
 class Logged(NamedTuple):

@@ -50,7 +50,10 @@ async def deliver(play: Play) -> None:
         at_last = await torture.versions(
             play.pool, [f"venue:{one.id}" for one in halls] + [f"desk:{one.id}" for one in halls]
         )
-        play.must("everybody knows everything in the end", await crowd.reach(at_last, _SECONDS_TO_CONVERGE))
+        play.must(
+            "everybody knows everything in the end",
+            await crowd.reach(at_last, 10.0 if play.control else _SECONDS_TO_CONVERGE),
+        )
         await crowd.leave()
         await judge_followers(play, crowd)
         reloads = sum(one.reloads for one in crowd.followers)

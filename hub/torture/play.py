@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from hub.torture.proxy import Fate, FaultProxy, Streams
 from hub.torture.servers import Servers, Worker, ports_of
 from storage import soundness, torture
 from storage.pool import Pool, open_pool
@@ -18,8 +20,8 @@ from storage.torture import Rewriting
 
 log = logging.getLogger("hub.torture")
 
-# Lines that a worker must not write, whatever is done to it: each is a fault of the hub, not a refusal.
-_FAULTS = ('"level":"error"', '"level": "error"', "Traceback (most recent call last)")
+# A line that a worker must not write, whatever is done to it: a fault of the hub, not a refusal.
+_FAULT = re.compile(r'"level": ?"(error|critical)"|^Traceback')
 _MOST_FAULTS_SHOWN = 3
 # What does not hold when the play itself failed, which proves nothing about the promise.
 CAME_TO_ITS_END = "the play came to its end"
@@ -118,12 +120,14 @@ class Play:
         self.marks.append(Mark(what, value <= most, f"{value:.4g} of {most:g} {unit}", counts=not self.is_quick))
 
     async def start(
-        self, count: int = 2, *, through: tuple[str, ...] = (), changes: tuple[str, ...] = (), **settings: Any
+        self, count: int = 2, *, through: tuple[str, ...] = (), each: Sequence[tuple[str, ...]] = ((),), **settings: Any
     ) -> list[Worker]:
-        """Start so many workers side by side; they end with the play."""
-        careless = (*(self.control.changes if self.control else ()), *changes)
+        """Start so many workers side by side, which end with the play; `each` says how they differ from real ones."""
+        careless = self.control.changes if self.control else ()
         self.workers = [
-            self.servers.worker(number, self.database, careless, frozenset(through), **settings)
+            self.servers.worker(
+                number, self.database, (*careless, *each[number % len(each)]), frozenset(through), **settings
+            )
             for number in range(1, count + 1)
         ]
         self._stack.push_async_callback(self._stop_workers)
@@ -134,6 +138,20 @@ class Play:
         """List where workers may be reached; one that is frozen looks like any other."""
         return ports_of(self.workers)
 
+    async def front(self, fate: Callable[[], Fate]) -> FaultProxy:
+        """Put a proxy before the workers, which draws what becomes of each connection."""
+
+        async def reach() -> Streams:
+            return await asyncio.open_connection("127.0.0.1", self.chance.choice(self.ports()))
+
+        front = FaultProxy(reach)
+        front.fate = fate
+        return await self._stack.enter_async_context(front)
+
+    async def reconnect(self) -> None:
+        """Make sure that the play's own pool reaches a PostgreSQL that was killed meanwhile."""
+        await self.pool.expire_connections()
+
     async def kill_a_worker(self, worker: Worker | None = None, *, start_again: bool = True) -> None:
         """Kill a worker, one drawn by lot if none is named, and start it again as a supervisor would."""
         worker = worker or self.chance.choice([one for one in self.workers if one.is_up])
@@ -142,10 +160,6 @@ class Play:
             self.bit("worker killed")
         if start_again:
             await worker.start()
-
-    async def lend(self, context: Any) -> Any:
-        """Enter what ends with the play."""
-        return await self._stack.enter_async_context(context)
 
     def send(self, errand: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Have something done beside the play, which waits for it in the end."""
@@ -174,7 +188,7 @@ class Play:
             line
             for worker in self.workers
             for line in worker.log.read_text(errors="replace").splitlines()
-            if any(fault in line for fault in _FAULTS)
+            if _FAULT.search(line)
         ]
         self.must("no worker met a fault", not lines, "; ".join(line[:300] for line in lines[:_MOST_FAULTS_SHOWN]))
 

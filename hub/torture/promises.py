@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from hub.torture import delivering
+from hub.torture import delivering, keeping, selling
 from hub.torture.play import Control, Promise
+from storage import torture
 
-PROMISES: dict[str, Promise] = {
-    promise.id: promise
-    for promise in (
-        Promise(
-            "P7",
-            "Every event is seen once and in order",
-            delivering.deliver,
-            Control(changes=("no_gap_repair",)),
-        ),
-    )
-}
+_ALL = (
+    Promise(
+        "P1",
+        "Nothing is sold twice",
+        selling.sell_once,
+        Control(rewriting=torture.WITHOUT_LOCKS, without_constraints=True),
+    ),
+    Promise(
+        "P2",
+        "A hold keeps its place exactly as long as it says",
+        selling.hold_in_time,
+        Control(changes=("no_sweeper",), rewriting=torture.EXPIRED_STILL_BLOCK),
+    ),
+    Promise(
+        "P3",
+        "Nothing acknowledged is ever lost",
+        keeping.keep_what_was_acknowledged,
+        Control(postgres={"synchronous_commit": "off", "wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"}),
+    ),
+    Promise("P4", "Any request may be asked again", keeping.ask_again, Control(changes=("no_repeats",))),
+    Promise(
+        "P7",
+        "Every event is seen once and in order",
+        delivering.deliver,
+        Control(changes=("no_gap_repair",)),
+    ),
+)
+
+PROMISES: dict[str, Promise] = {promise.id: promise for promise in _ALL}

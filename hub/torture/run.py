@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import tempfile
@@ -50,8 +51,12 @@ async def run(options: Options, say: Callable[[str], None] = print) -> list[Row]
     began = time.monotonic()
     say(f"seed {seed}, load {options.scale.load:g}, {os.cpu_count()} cores{', guards taken away' * options.control}")
     rows: list[Row] = []
+    # Its pools would tell of every attempt while PostgreSQL is killed.
+    logging.getLogger("asyncpg").setLevel(logging.ERROR)
     for durable, sharing in _by_durability(promises, control=options.control):
         with tempfile.TemporaryDirectory(prefix="hub-torture-", dir=_folder(options.scale)) as folder:
+            # PostgreSQL runs as somebody else where root starts it, and has to pass through.
+            Path(folder).chmod(0o711)  # noqa: ASYNC240 - nothing else runs yet
             async with run_servers(Path(folder), durable) as servers:
                 template = await torture.make_template(servers.postgres.url)
                 for promise in sharing:
