@@ -26,6 +26,7 @@ from storage.transaction import reading
 
 CONNECTIONS = 16
 WAITING = 64
+CROWD = 1_000
 RUSH = 12_000
 FIRST_HOUR = datetime(2030, 1, 1, tzinfo=UTC)
 HOURS = 20 * 365 * 24
@@ -67,6 +68,7 @@ class Measured:
     hot_pgbench: list[float] = field(default_factory=list)
     hot_pgbench_waiting: list[float] = field(default_factory=list)
     hot_batched: list[float] = field(default_factory=list)
+    hot_crowded: list[float] = field(default_factory=list)
     rush_seconds: list[float] = field(default_factory=list)
     rush_sold: list[int] = field(default_factory=list)
     rush_refused: list[int] = field(default_factory=list)
@@ -111,6 +113,7 @@ async def measure(hub: Hub, url: str, pace: Pace) -> Measured:
         measured.hot_pgbench.append(await _pgbench(hub, url, ground.PLACE_SCRIPT, CONNECTIONS, pace))
         measured.hot_pgbench_waiting.append(await _pgbench(hub, url, ground.PLACE_SCRIPT, WAITING, pace))
         measured.hot_batched.append(await _drive(hub, hub.placing.ask, a_place, WAITING, pace))
+        measured.hot_crowded.append(await _drive(hub, hub.placing.ask, a_place, CROWD, pace))
         await _rush(hub, measured)
     return measured
 
@@ -230,6 +233,7 @@ def report(measured: Measured) -> str:
         _line("one process, in batches, 64 waiting for that session", measured.hot_batched, hot),
         _line("pgbench, 64 connections: as many waiting for it", waiting),
         _line("the same batches beside that", measured.hot_batched, waiting, 20),
+        _line("one process, in batches, 1,000 waiting, beside that", measured.hot_crowded, waiting, 30),
         _rush_line(measured),
     ]
     return "\n".join(lines)

@@ -42,6 +42,7 @@ def test_ratios_are_compared_round_by_round() -> None:
         hot_pgbench=[16, 8, 16],
         hot_pgbench_waiting=[10, 5, 10],
         hot_batched=[200, 100, 200],
+        hot_crowded=[290, 145, 290],
         rush_seconds=[1.0],
         rush_sold=[10_000],
         rush_refused=[2_000],
@@ -50,6 +51,7 @@ def test_ratios_are_compared_round_by_round() -> None:
     assert [line.split()[-1] for line in shown[2:4]] == ["met", "met"]
     assert shown[5].split()[-1] == "12.50"
     assert shown[7].split()[-3:] == ["20.00", "20.00", "met"]
+    assert shown[8].split()[-3:] == ["29.00", "30.00", "missed"]
     assert holds.ratio_of([70, 20], [100, 50]) == pytest.approx(0.55)
 
 
