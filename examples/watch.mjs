@@ -6,7 +6,8 @@ const hub = io(url, { transports: ["websocket"] });
 const known = { since: undefined }; // the version we know, and in which epoch
 
 function hear(event) {
-  if (event.version === known.since + 1) {
+  const first = event.first_version ?? event.version; // a state may stand for several versions at once
+  if (first <= known.since + 1 && event.version > known.since) {
     known.since = event.version;
     console.log(event.version, event.name, JSON.stringify(event.data));
   } else if (!(event.version <= known.since)) catchUp(); // one is missing: ask for it

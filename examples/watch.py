@@ -11,7 +11,8 @@ hub, known = socketio.AsyncClient(), {}  # known: the version we know, and in wh
 
 @hub.on("*")
 async def hear(name, event):
-    if event["version"] == known.get("since", -2) + 1:
+    """Show what comes next; a state may stand for several versions at once."""
+    if event.get("first_version", event["version"]) <= known.get("since", -2) + 1 <= event["version"]:
         known["since"] = event["version"]
         print(event["version"], name, event["data"], flush=True)
     elif event["version"] > known.get("since", -1):

@@ -13,13 +13,15 @@ from handlers.describe.schemas import Schema, Schemas, refer, schemas, sentence,
 from handlers.table import facts, table
 from handlers.watching import COMMANDS
 from hub.events import Event
+from hub.events.availability import AvailabilityChanged
 
 DESCRIPTION = """\
 The hub speaks Socket.IO 4 at `/socket.io/`, websocket transport only. Connect with `auth: {token}` or as a guest.
 
 **Facts.** Ask to watch a venue, a desk or yourself; each fact then arrives under its own name with one argument, the
 envelope. Versions are gapless per room: apply `version == last + 1`, drop what is older, and watch again with `since`
-and `epoch` when one is missing.
+and `epoch` when one is missing. Only `availability.changed`, which says how things now are, may stand for several
+versions at once, `first_version` to `version`: apply it when `first_version <= last + 1 <= version`.
 
 **Commands.** Emit a command's name with one object that holds all its fields. The acknowledgement is `{ok: true, data}`
 or `{ok: false, error}`, the error being the same problem document as over HTTP. A command that can be repeated takes an
@@ -148,6 +150,8 @@ def _fact(event: type[Event], known: Schemas) -> dict[str, Any]:
 
 def envelope(event: type[Event], known: Schemas) -> Schema:
     """Write the schema of an event's envelope."""
+    # Not required: what was told once is told without.
+    first = {"type": "integer", "minimum": 1, "description": "The first version that this stands for, if not the same."}
     return {
         "type": "object",
         "required": ["room", "epoch", "version", "name", "at", "data"],
@@ -155,6 +159,7 @@ def envelope(event: type[Event], known: Schemas) -> Schema:
             "room": {"type": "string", "examples": [ROOMS[event.audience[0]][0].partition("{")[0] + "1"]},
             "epoch": {"type": "string", "examples": ["3f2a9c1e"], "description": "When it changes, start anew."},
             "version": {"type": "integer", "minimum": 1},
+            **({"first_version": first} if event is AvailabilityChanged else {}),
             "name": {"const": event.name},
             "at": {"type": "string", "format": "date-time"},
             "data": known.answered(event.data_model()),

@@ -18,6 +18,8 @@ export interface Told<Name extends string, Data> {
   room: string;
   epoch: string;
   version: number;
+  /** Of availability.changed, which may stand for several versions at once: the first of them. */
+  first_version?: number;
   name: Name;
   at: string;
   data: Data;

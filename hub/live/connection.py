@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, Protocol
 
 from aiohttp import web
 
-from hub.live.fanout import Seat
 from hub.live.frames import Frame
+from hub.live.seats import Seat
 from hub.live.wire import Origin, Wire
 
 # Asks of one connection that may wait for their turn; while more arrive the client is not read.
@@ -57,10 +57,11 @@ class Connection:
     asks: deque[Ask] = field(default_factory=deque)
     is_answering: bool = False
     is_paused: bool = False
+    # Sends events to this client; with nothing in between, for there are very many.
+    hear: Callable[[Sequence[Frame], bytes], None] = field(init=False)
 
-    def hear(self, frames: Sequence[Frame], joined: bytes) -> None:
-        """Send events to this client."""
-        self.wire.write(frames, joined)
+    def __post_init__(self) -> None:
+        self.hear = self.wire.write
 
     def tell(self, name: str, data: Any) -> None:
         """Send an event to this client only, outside of any room."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from hub.errors import HubError
+from hub.live.coalescing import TICK, is_state
 from hub.live.frames import Frame, frame
 from hub.live.listener import Listener
+from hub.live.seats import Batch, Hearer, Seat
 from storage import replay
 from storage.pool import Pool
 from storage.transaction import reading
@@ -28,46 +30,8 @@ POLL_WITH_REDIS = 5.0
 MOST_EARLY = 500
 # Events of one room read from the log at once.
 _PAGE = 500
-
-
-def join(frames: Sequence[Frame]) -> bytes:
-    """Write events one after the other."""
-    return frames[0].framed if len(frames) == 1 else b"".join([ready.framed for ready in frames])
-
-
-class Hearer(Protocol):
-    """Somebody who watches: a connection."""
-
-    def hear(self, frames: Sequence[Frame], joined: bytes) -> None:
-        """Take events, and all of them as they are written to a websocket; never waits, never raises."""
-
-    def cut(self, reason: str) -> None:
-        """Go away at once; whoever it was comes back and resumes."""
-
-
-@dataclass(slots=True)
-class Seat:
-    """One watcher in one room; until its snapshot is on the way, what happens is kept for it."""
-
-    hearer: Hearer
-    after: int | None = None
-    kept: list[Frame] = field(default_factory=list)
-
-    def take(self, frames: Sequence[Frame], joined: bytes) -> None:
-        """Pass events on, unless the watcher knows them already; `joined` are all of them, as most watchers need."""
-        if self.after is None:
-            self.kept.extend(frames)
-        elif frames[0].version > self.after:
-            self.hearer.hear(frames, joined)
-        elif new := [ready for ready in frames if ready.version > self.after]:
-            self.hearer.hear(new, join(new))
-
-    def begin(self, version: int) -> None:
-        """Pass on everything after this version, from what was kept and from now on."""
-        self.after = version
-        kept, self.kept = self.kept, []
-        if kept:
-            self.take(kept, join(kept))
+# After all watchers of a room were written to, the next write waits for this part of the time that it took.
+_PAUSE = 1.0
 
 
 @dataclass(slots=True)
@@ -77,8 +41,13 @@ class LiveRoom:
     seats: dict[Hearer, Seat] = field(default_factory=dict)
     version: int | None = None
     early: dict[int, Frame] = field(default_factory=dict)
-    # What has come in this turn of the loop; it leaves as one write to each watcher.
-    turn: list[Frame] = field(default_factory=list)
+    # What has come in and leaves as one write to each watcher, and when that is due.
+    waiting: list[Frame] = field(default_factory=list)
+    flush: asyncio.Handle | None = None
+    flush_at: float = 0.0
+    # Not before then is anything passed on again, and not before then a state.
+    quiet_until: float = 0.0
+    tick_until: float = 0.0
     opened: asyncio.Future[None] | None = None
     is_repairing: bool = False
 
@@ -92,7 +61,6 @@ class Fanout:
         self._rooms: dict[str, LiveRoom] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._look = asyncio.Event()
-        self._turn: list[LiveRoom] = []
         self.listener: Listener | None = None
 
     def hear(self, channel_room: str, payload: bytes) -> None:
@@ -234,19 +202,29 @@ class Fanout:
 
     def _pass_on(self, room: LiveRoom, ready: Frame) -> None:
         room.version = ready.version
-        if not room.turn:
-            if not self._turn:
-                asyncio.get_running_loop().call_soon(self._end_turn)
-            self._turn.append(room)
-        room.turn.append(ready)
+        room.waiting.append(ready)
+        # The first one leaves with whatever else comes in this turn of the loop; what follows closely gathers.
+        due = room.tick_until if is_state(ready) else room.quiet_until
+        if room.flush is not None:
+            if room.flush_at <= due:
+                return
+            room.flush.cancel()
+        loop = asyncio.get_running_loop()
+        is_due = due <= loop.time()
+        room.flush = loop.call_soon(self._flush, room) if is_due else loop.call_at(due, self._flush, room)
+        room.flush_at = due
 
-    def _end_turn(self) -> None:
-        rooms, self._turn = self._turn, []
-        for room in rooms:
-            frames, room.turn = room.turn, []
-            joined = join(frames)
-            for seat in list(room.seats.values()):
-                seat.take(frames, joined)
+    def _flush(self, room: LiveRoom) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        frames, room.waiting, room.flush = room.waiting, [], None
+        batch = Batch(frames)
+        for seat in list(room.seats.values()):
+            seat.take(batch)
+        # A crowd that takes long to reach is reached less often: the one thing that beats a write for every event.
+        now = loop.time()
+        room.quiet_until = now + (now - began) * _PAUSE
+        room.tick_until = max(room.quiet_until, began + TICK)
 
     def _pass_on_early(self, room: LiveRoom) -> None:
         if not room.early or room.version is None:

@@ -173,10 +173,6 @@ class FastWire(asyncio.Protocol):
     def eof_received(self) -> None:
         """Close, for a client that sends no more hears no more."""
 
-    def write(self, frames: Sequence[Frame], joined: bytes) -> None:
-        """Send events to this client."""
-        self.send(joined)
-
     def answer(self, number: str, text: bytes) -> None:
         """Acknowledge an ask, with JSON text."""
         self.send(acknowledgement(number, text))
@@ -186,14 +182,18 @@ class FastWire(asyncio.Protocol):
         self.send(framed("2" + orjson.dumps([name, data]).decode()))
 
     def send(self, framed: bytes) -> None:
-        """Write websocket frames; never waits, and cuts a client for which too much waits already."""
+        """Write websocket frames."""
+        self.write((), framed)
+
+    def write(self, frames: Sequence[Frame], joined: bytes) -> None:
+        """Send events to this client; never waits, and cuts a client for which too much waits already."""
         transport = self._transport
         if self.is_cut or transport is None or transport.is_closing():
             return
         if transport.get_write_buffer_size() > MOST_WAITING_BYTES:
             self.cut("is too slow")
         else:
-            transport.write(framed)
+            transport.write(joined)
 
     def pause(self) -> None:
         """Read no more from this client for now."""

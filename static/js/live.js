@@ -27,6 +27,9 @@ export class Refused extends Error {
   }
 }
 
+/** A state may stand for several versions at once; a fact stands for one. */
+const firstOf = (envelope) => envelope.first_version ?? envelope.version;
+
 /** One live room: its state, the version it stands for, and how it gets to the next. */
 class Room {
   constructor(hub, name, subject, listeners) {
@@ -95,11 +98,11 @@ class Room {
     if (envelope.epoch !== this.epoch && this.version !== null) {
       this.version = null;
       this.catchUp();
-    } else if (!this.isLive || envelope.version > this.version + 1) {
+    } else if (!this.isLive || firstOf(envelope) > this.version + 1) {
       this.early.set(envelope.version, envelope);
       if (this.isLive) this.timer ??= setTimeout(() => this.catchUp(), BLINK);
       this.hub.changed();
-    } else if (envelope.version === this.version + 1) {
+    } else if (envelope.version > this.version) {
       this.#apply([envelope]);
       this.#applyEarly();
     }
@@ -107,7 +110,12 @@ class Room {
 
   #applyEarly() {
     const next = [];
-    for (let version = this.version + 1; this.early.has(version); version += 1) next.push(this.early.get(version));
+    let known = this.version;
+    for (const envelope of [...this.early.values()].sort((one, other) => one.version - other.version)) {
+      if (firstOf(envelope) > known + 1 || envelope.version <= known) continue;
+      next.push(envelope);
+      known = envelope.version;
+    }
     this.#apply(next);
     for (const version of this.early.keys()) if (version <= this.version) this.early.delete(version);
     if (this.early.size) this.timer ??= setTimeout(() => this.catchUp(), BLINK);

@@ -95,15 +95,13 @@ async def valkey() -> AsyncIterator[Valkey]:
         await server.stop()
 
 
-async def tell(hub: Hub, room: str, count: int = 1, *, publish: bool = True) -> list[int]:
-    """Tell a room something, each event in a transaction of its own; answers the versions."""
+async def tell(hub: Hub, room: str, count: int = 1, *, publish: bool = True, name: str = "venue.changed") -> list[int]:
+    """Tell a room something, a fact unless another name is given, each in a transaction; answers the versions."""
     versions = []
     for _ in range(count):
         mark = secrets.token_hex(4)
         async with hub.pool.acquire() as db, db.transaction():
-            told = await event_log.tell(
-                db, [room], ["availability.changed"], [f'{{"changes":[],"mark":"{mark}"}}'], [], [], []
-            )
+            told = await event_log.tell(db, [room], [name], [f'{{"changes":[],"mark":"{mark}"}}'], [], [], [])
         if publish:
             hub.publish(told)
         versions.append(told[0].version)

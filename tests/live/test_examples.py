@@ -71,7 +71,7 @@ async def test_it_shows_a_snapshot_then_every_event_once_also_those_it_was_cut_o
         await tell(app_server.hub, room, 2)
         lines = await watcher.reach(26)
     assert [int(version) for version, *_ in lines[1:]] == list(range(first + 1, first + 26))
-    assert {name for _, name, _ in lines[1:]} == {"availability.changed"}
+    assert {name for _, name, _ in lines[1:]} == {"venue.changed"}
 
 
 def test_the_examples_stay_short() -> None:

@@ -316,4 +316,4 @@ async def test_answers_and_events_are_packets_as_the_protocol_has_them(app_serve
         told = await client.next()
         assert answer["data"]["version"] == 0
         assert told is not None
-        assert told.startswith('42["availability.changed",{"room":"venue:')
+        assert told.startswith('42["venue.changed",{"room":"venue:')
