@@ -18,6 +18,7 @@ class Lane(BaseModel):
     webhook_id: int
     lease: UUID
     failures: int
+    failing_since: datetime | None
 
 
 class Receiver(BaseModel):
@@ -70,7 +71,7 @@ async def take(db: Db, seconds: float, at_most: int, *, slow: bool) -> list[Lane
               AND EXISTS (SELECT 1 FROM webhook_messages AS m
                           WHERE m.webhook_id = l.webhook_id AND m.due_at <= clock_timestamp())
             ORDER BY l.due_at LIMIT $2 FOR UPDATE OF l SKIP LOCKED)
-        RETURNING webhook_id, lease, failures
+        RETURNING webhook_id, lease, failures, failing_since
         """,
         slow,
         at_most,
@@ -148,15 +149,16 @@ async def delivered(
     )
 
 
-async def hasten(db: Db, webhook_id: int) -> int:
-    """Have everything that waits for another attempt tried at once, since the receiver is back; answers how much."""
+async def hasten(db: Db, webhook_id: int, since: datetime) -> int:
+    """Have all that failed while the receiver was away, and never before, tried at once, for it is back."""
     return await run(
         db,
         """
         UPDATE webhook_messages SET due_at = clock_timestamp()
-        WHERE webhook_id = $1 AND due_at > clock_timestamp()
+        WHERE webhook_id = $1 AND due_at > clock_timestamp() AND first_tried_at >= $2
         """,
         webhook_id,
+        since,
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest_plugins = ["tests.servers", "tests.doors", "tests.openid", "tests.bucket"]
+pytest_plugins = ["tests.servers", "tests.doors", "tests.openid", "tests.bucket", "tests.receivers"]
 
 # The longest run first, so that at the end nobody waits for one of them alone.
 LONGEST = (

@@ -96,7 +96,7 @@ def fault_of(url: str, *, anywhere: bool) -> str | None:
         return "must be an address like https://example.org/hooks"
     if parsed.scheme != "https" and not (anywhere and parsed.scheme == "http"):
         return "must start with https://"
-    if not host:
+    if not host or any(character.isspace() for character in url):
         return "must be an address like https://example.org/hooks"
     if parsed.raw_user is not None or parsed.raw_password is not None:
         return "must not hold a name or a password"
@@ -159,12 +159,16 @@ def signed(secrets: Sequence[bytes], message_id: UUID, at: datetime, body: bytes
     """Sign a message by Standard Webhooks, once for each secret that still holds."""
     named, seconds = f"msg_{message_id.hex}", int(at.timestamp())
     to_sign = f"{named}.{seconds}.".encode() + body
-    signatures = [base64.b64encode(hmac.digest(secret, to_sign, "sha256")).decode() for secret in secrets]
     return {
         "webhook-id": named,
         "webhook-timestamp": str(seconds),
-        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
+        "webhook-signature": " ".join(signature(secret, to_sign) for secret in secrets),
     }
+
+
+def signature(secret: bytes, to_sign: bytes) -> str:
+    """Sign `id.timestamp.body` by one secret."""
+    return f"v1,{base64.b64encode(hmac.digest(secret, to_sign, 'sha256')).decode()}"
 
 
 def shown(secret: bytes) -> str:

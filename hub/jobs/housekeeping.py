@@ -6,7 +6,7 @@ import asyncio
 
 from hub.core import Hub
 from hub.services import files
-from storage import attempts, codes, identities, jobs, letters, logins, repeats, replay
+from storage import attempts, codes, identities, jobs, letters, logins, repeats, replay, webhooks
 
 CLOCK_SECONDS = 30.0
 FORGET_SECONDS = 60.0
@@ -20,6 +20,8 @@ ATTEMPTS_KEPT_HOURS = 25
 DONE_JOBS_KEPT_DAYS, FAILED_JOBS_KEPT_DAYS = 7, 30
 # Letters that were never sent may hold codes and names.
 LETTERS_KEPT_DAYS = 2
+# For which a receiver may have messages of its webhook sent again.
+WEBHOOK_MESSAGES_KEPT_DAYS = 7
 
 
 async def keep_time(hub: Hub) -> None:
@@ -48,6 +50,7 @@ async def forget(hub: Hub) -> int:
         await logins.forget_ended(db, LOGINS_KEPT_DAYS, AT_ONCE)
         await jobs.forget_ended(db, DONE_JOBS_KEPT_DAYS, FAILED_JOBS_KEPT_DAYS, AT_ONCE)
         await letters.forget_old(db, LETTERS_KEPT_DAYS, AT_ONCE)
+        await webhooks.forget_old(db, WEBHOOK_MESSAGES_KEPT_DAYS, AT_ONCE)
         for span in await replay.outdated(db, hub.settings.event_retention_hours):
             while forgotten := await replay.forget(db, span.room, span.last, AT_ONCE):
                 gone += forgotten
