@@ -25,7 +25,7 @@ from hub.core import Actor, Hub
 from hub.errors import Forbidden, HubError, Malformed, NotFound, TooManyRequests, Unauthenticated
 from hub.live import replay
 from hub.live.connection import Answer, Connection, Refused
-from hub.live.replay import Snapshot
+from hub.live.replay import Snapshot, Told
 from hub.live.server import RECHECK_SECONDS, Live
 from hub.live.wire import Origin
 from hub.models.base import Ask
@@ -194,10 +194,23 @@ class SocketDoors:
         ask: Since,
         judge: Callable[[], Awaitable[Any]] | None = None,
     ) -> Answer:
-        """Enter a room, and answer with its snapshot or what happened since; all that comes later follows it.
+        """Enter a room, and answer with its snapshot or what happened since; all that comes later follows it."""
+        told, begin = await self.enter(connection, room, about, snapshot, ask, judge)
+        return done(told.json(), begin)
+
+    async def enter(
+        self,
+        connection: Connection,
+        room: str,
+        about: int,
+        snapshot: Snapshot,
+        ask: Since,
+        judge: Callable[[], Awaitable[Any]] | None = None,
+    ) -> tuple[Told, Callable[[], None] | None]:
+        """Take a seat in a room; tells what is not known yet, and how the seat begins once that is on its way.
 
         A room that is not for everybody is judged, and judged again once the seat is taken: whatever right is lost from
-        then on takes the seat away.
+        then on takes the seat away. While not all is told there is no seat: the client asks again from there.
         """
         if judge is not None:
             await judge()
@@ -217,10 +230,10 @@ class SocketDoors:
             self.live.leave(connection, room)
             raise NotFound() if connection.caller.ended_at is None else Unauthenticated()
         if told.more:
-            # Not all of it was told yet, so the live events would leave a gap: the client asks again from there.
+            # Not all of it was told yet, so the live events would leave a gap.
             self.live.leave(connection, room)
-            return done(told.json())
-        return done(told.json(), lambda: seat.begin(told.version))
+            return told, None
+        return told, lambda: seat.begin(told.version)
 
     def unwatch(self, connection: Connection, room: str) -> Answer:
         """Leave a room."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_type_hints
 
 from pydantic import BaseModel
 
 from hub.core import Actor, Hub
 
+if TYPE_CHECKING:
+    from handlers.following import Followed
+
 EVERYBODY = "everybody"
 SIGNED_IN = "signed_in"
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
+# Which live room an ask of this person is about.
+Follows: TypeAlias = "Callable[[Actor, Any], Followed]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class Endpoint:
     tells: tuple[str, ...]
     over_socket: bool
     in_person: bool
+    follows: Follows | None
     ask: type[BaseModel] | None
     answer: Any
     handler: Callable[..., Awaitable[Any]]
@@ -61,12 +67,14 @@ def endpoint(
     tells: tuple[str, ...] = (),
     over_socket: bool = True,
     in_person: bool = False,
+    follows: Follows | None = None,
 ) -> Callable[[Handler], Handler]:
     """Put a handler into the table.
 
     `may` is EVERYBODY, SIGNED_IN or a permission `resource:action`; ownership is judged in the service.
     `repeatable` endpoints honour an Idempotency-Key; `tells` names the events a call may cause. What is to be done
-    `in_person` nobody may do who acts for somebody else: money, how one logs in, one's data as a whole.
+    `in_person` nobody may do who acts for somebody else: money, how one logs in, one's data as a whole. What tells of a
+    live room `follows` it: over HTTP it may be waited for, or come as a stream.
     """
     method, path = route.split(" ", 1)
 
@@ -89,6 +97,7 @@ def endpoint(
             tells=tells,
             over_socket=over_socket,
             in_person=in_person,
+            follows=follows,
             ask=hints[parameters[1]] if len(parameters) > 1 else None,
             answer=hints.get("return"),
             handler=handler,

@@ -14,7 +14,7 @@ import structlog
 from aiohttp import hdrs, web
 from prometheus_client import Counter, Histogram
 
-from handlers.over_http import ENDPOINT, HUB, REQUEST_ID
+from handlers.over_http import ENDPOINT, FOLLOWED, HUB, REQUEST_ID
 from handlers.problems import Fault, MethodNotAllowed, problem
 from hub.errors import HubError, Malformed, NotFound, TooLarge, Unavailable
 
@@ -26,7 +26,7 @@ REQUESTS = Counter("hub_http_requests", "Requests answered.", ["method", "endpoi
 SECONDS = Histogram("hub_http_seconds", "Seconds from request to answer.", ["endpoint"])
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{8,64}")
-_ASKED_ACROSS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-Id"
+_ASKED_ACROSS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-Id"
 _TOLD_ACROSS = "ETag, Idempotent-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
 
 log = structlog.get_logger()
@@ -179,6 +179,7 @@ def _count(request: web.Request, status: int, seconds: float) -> None:
     # A method that nobody knows must not make a figure of its own.
     method = request.method if request.method in hdrs.METH_ALL else "other"
     REQUESTS.labels(method, name, status).inc()
-    SECONDS.labels(name).observe(seconds)
+    if FOLLOWED not in request:
+        SECONDS.labels(name).observe(seconds)
     milliseconds = round(seconds * 1000, 1)
     log.info("request", method=request.method, path=request.path, asked=name, status=status, milliseconds=milliseconds)

@@ -53,6 +53,11 @@ _SETTING_UP = frozenset(
         "me.set_up_second_factor",
     }
 )
+# How a request follows a live room: the answer is a stream, or as whom the request goes on once it has waited.
+Follow = Callable[[web.Request, Any, Actor, Any], Awaitable[web.StreamResponse | Actor]]
+FOLLOW: web.AppKey[Follow] = web.AppKey("follow")
+# Stands on requests that stay for as long as they like; how long that is says nothing of the hub.
+FOLLOWED = web.RequestKey("followed", bool)
 
 
 def add_routes(app: web.Application) -> None:
@@ -83,14 +88,14 @@ def _route(endpoint: Endpoint) -> str:
 def _serving(endpoint: Endpoint) -> Serve:
     parameters = frozenset(_PARAMETER.findall(endpoint.path))
 
-    async def serve(request: web.Request) -> web.Response:
+    async def serve(request: web.Request) -> web.StreamResponse:
         request[ENDPOINT] = endpoint
         hub = request.app[HUB]
         actor = await actor_of(request)
         async with noting_denied(endpoint, hub, actor, request.match_info):
             return await answered(request, hub, actor)
 
-    async def answered(request: web.Request, hub: Hub, actor: Actor) -> web.Response:
+    async def answered(request: web.Request, hub: Hub, actor: Actor) -> web.StreamResponse:
         judge(endpoint, actor)
         named = _named(endpoint, request)
         if endpoint.method in WITH_BODY:
@@ -101,6 +106,11 @@ def _serving(endpoint: Endpoint) -> Serve:
         ask = _ask(endpoint, asked, parameters)
         if hdrs.IF_MATCH in request.headers and endpoint.method in ("PUT", "PATCH", "DELETE"):
             actor = _expecting(request.headers[hdrs.IF_MATCH], endpoint, actor)
+        if endpoint.follows is not None and request.method == hdrs.METH_GET:
+            followed = await request.app[FOLLOW](request, endpoint.follows(actor, ask), actor, ask)
+            if isinstance(followed, web.StreamResponse):
+                return followed
+            actor = followed
         try:
             answer = await carry_out(endpoint, hub, actor, ask)
         except Repeated as repeated:
@@ -209,10 +219,11 @@ def _answer(request: web.Request, endpoint: Endpoint, answer: Any) -> web.Respon
     if endpoint.method != "GET":
         return _json(body, endpoint.status)
     tag = _tag(body)
-    if _names(request.headers.getall(hdrs.IF_NONE_MATCH, ()), tag):
-        return web.Response(status=304, headers={hdrs.ETAG: tag})
-    response = _json(body, endpoint.status)
+    is_known = _names(request.headers.getall(hdrs.IF_NONE_MATCH, ()), tag)
+    response = web.Response(status=304) if is_known else _json(body, endpoint.status)
     response.headers[hdrs.ETAG] = tag
+    if endpoint.follows is not None:
+        response.headers[hdrs.VARY] = hdrs.ACCEPT
     return response
 
 

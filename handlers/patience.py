@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -47,7 +48,7 @@ MANNERS: dict[str, Any] = {
 class PatientHandler(RequestHandler):
     """One connection; leans on names of aiohttp's protocol that tests/abuse/test_slow_clients.py looks after."""
 
-    __slots__ = ("_due", "_heard", "_looking", "_stuck")
+    __slots__ = ("_due", "_heard", "_looking", "_stuck", "when_lost")
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -55,6 +56,8 @@ class PatientHandler(RequestHandler):
         self._looking: asyncio.TimerHandle | None = None
         # Bytes heard since the last look, and bytes that waited to be sent at the last look.
         self._heard = self._stuck = 0
+        # What is done at once when the client goes although it is not answered yet.
+        self.when_lost: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for the first request."""
@@ -65,6 +68,8 @@ class PatientHandler(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Wait no longer."""
         self._wait_no_longer()
+        if self.when_lost is not None:
+            self.when_lost()
         if self._looking is not None:
             self._looking.cancel()
         super().connection_lost(exc)

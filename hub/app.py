@@ -20,6 +20,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from handlers.connect import SocketDoors
 from handlers.files import add_files
+from handlers.following import add_following
 from handlers.guards import add_guards
 from handlers.limits import Limits
 from handlers.manners import add_manners, content_policy
@@ -110,6 +111,7 @@ def build(running: Running) -> web.Application:
     add_manners(app, content_policy([IMPORT_MAP_HASH]), over_tls=settings.public_url.startswith("https://"))
     add_guards(app, settings, running.limits)
     add_routes(app)
+    add_following(app, running.live)
     add_pages(app)
     add_files(app)
     add_site(app)

@@ -35,6 +35,9 @@ tells that a right was taken away.
 **How much.** One person has at most 10 connections, and one address at each worker 30 that are not logged in. A client
 is let in within 5 seconds of the upgrade. It sends frames of at most 32 KB, at most 50 at once and 20 a second; who
 sends more, or what is no packet, is cut. Commands count towards the same limits as requests over HTTP.
+
+**Without a socket.** The same events come over plain HTTP, as pages, as answers that wait until there is something to
+tell, and as server-sent events: see `venues.events`, `desks.events` and `me.events` of [the HTTP API](/docs).
 """
 ROOMS = {
     "venue": ("venue:{venue_id}", "States and counts of a venue, for everybody; never a person."),

@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 from handlers.describe.schemas import PARAMETER, Schema, Schemas, refer, refusals, schemas, used
 from handlers.endpoint import EVERYBODY, SIGNED_IN, Endpoint
 from handlers.files import UPLOADS, Uploading
+from handlers.following import EVENT_STREAM, LAST_EVENT_ID, STANDS_AT
 from handlers.over_http import BASE, WITH_BODY
 from handlers.table import table
 from hub.models.files import MEDIA_TYPES, NAME, PATH, SIZES
@@ -21,7 +22,19 @@ Watch what is free change live, hold it, book it, and see it arrive on the dashb
 Every refusal is a problem document (RFC 9457) with a stable `code`. Amounts are integers of minor units beside a
 `currency`. Who asks too often is answered 429 with `Retry-After`; `RateLimit-Policy` and `RateLimit` say how often that
 is, by person and by address, and how much of it is left. Nearly every endpoint is also a command over Socket.IO: see
-[the live API](/docs/events).
+[the live API](/docs/events). Live rooms can be followed without a socket, too: see `venues.events`.
+"""
+FOLLOWING = """\
+Without `since` the answer is a snapshot, with it what happened after that version; ask again from the `version` it
+names, at once where there is `more`. With `wait`, an answer that has nothing to tell comes only once there is
+something, or after so many seconds.
+
+With `Accept: text/event-stream` the answer is a stream of server-sent events. It begins with a `snapshot` (the same as
+without `since`), unless `Last-Event-ID` or `since` say what you know already; then each event is a message with its
+envelope as data. Come back with the id of the last one in `Last-Event-ID`, which browsers do by themselves. When the
+right to it ends, so does the stream, and says so by its last event: `auth_expired`, `auth_revoked` or `room.closed`.
+Streams and requests that wait count as connections: one person has at most 10, and one address at each worker 30 that
+are not logged in.
 """
 
 
@@ -81,6 +94,8 @@ def who_may(may: str) -> str:
 
 def _description(one: Endpoint) -> str:
     lines = [one.description] if one.description else []
+    if one.follows is not None:
+        lines.append(FOLLOWING.strip())
     lines.append(f"May call: {who_may(one.may)}.")
     if one.in_person:
         lines.append("Only in person: a super admin who acts for somebody is refused.")
@@ -115,6 +130,9 @@ def _parameters(one: Endpoint, known: Schemas) -> list[dict[str, Any]]:
         parameters.append(_header("Idempotency-Key", text, "Same key and body: same answer, no second effect."))
     if one.method in ("PUT", "PATCH", "DELETE") and _is_read(one):
         parameters.append(_header("If-Match", {"type": "string"}, "Change it only if it still has this ETag."))
+    if one.follows is not None:
+        text = {"type": "string", "pattern": f"^{STANDS_AT.pattern}$", "examples": ["3f2a9c1e:7"]}
+        parameters.append(_header(LAST_EVENT_ID, text, "For a stream: the id of the last event that you know."))
     if one.method == "GET":
         parameters.append(_header("If-None-Match", {"type": "string"}, "Answer 304 if it still has this ETag."))
     return parameters
@@ -144,6 +162,8 @@ def _responses(one: Endpoint, known: Schemas) -> dict[str, Any]:
     answered: dict[str, Any] = {"description": one.sentence}
     if one.answer not in (None, type(None)):
         answered["content"] = {"application/json": {"schema": _answer(one.answer, known)}}
+    if one.follows is not None:
+        answered["content"][EVENT_STREAM] = {"schema": {"type": "string"}}
     if one.method == "GET":
         answered["headers"] = {"ETag": {"schema": {"type": "string"}}}
     if one.repeatable:

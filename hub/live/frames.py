@@ -23,6 +23,11 @@ class Frame:
             self._framed = framed(self.text)
         return self._framed
 
+    @property
+    def envelope(self) -> str:
+        """Answer the event without the packet around it; its name, which comes first, holds no comma."""
+        return self.text[self.text.index(",") + 1 : -1]
+
     def payload(self) -> str:
         """Write the frame for Redis, whose channel already names the room."""
         return f"{self.version} {self.text}"

@@ -101,6 +101,12 @@ async def tell(pool: Pool, room: str, about: int, snapshot: Snapshot, since: int
     return Told(room, at.epoch, reached, events=events, more=reached < at.version)
 
 
+async def is_newest(db: Db, room: str, since: int | None, epoch: str | None) -> bool:
+    """Tell whether there is nothing yet to be told to a follower who knows this version."""
+    at = await replay.position(db, room)
+    return since == at.version and epoch in (None, at.epoch)
+
+
 async def venue(db: Db, venue_id: int) -> dict[str, Any]:
     """Read a venue as everybody may see it."""
     found = await venues.find(db, venue_id)

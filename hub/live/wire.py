@@ -88,6 +88,13 @@ class Wire(Protocol):
         """Tell the client that this server stops, so that it reconnects elsewhere."""
 
 
+def notice_the_dead(transport: asyncio.BaseTransport) -> None:
+    """Let a peer that vanished be noticed even while there is something left to send it."""
+    sock = transport.get_extra_info("socket")
+    if hasattr(socket, "TCP_USER_TIMEOUT") and sock is not None and sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 2 * PING_SECONDS * 1000)
+
+
 class Bucket:
     """How many packets a client may still send."""
 
@@ -150,10 +157,7 @@ class FastWire(asyncio.Protocol):
         """Begin to hear the client."""
         # Another loop's transport is no subclass of this one.
         self._transport = cast("asyncio.Transport", transport)
-        sock = transport.get_extra_info("socket")
-        if hasattr(socket, "TCP_USER_TIMEOUT") and sock is not None and sock.family != socket.AF_UNIX:
-            # A peer that vanished is noticed even while there is something left to send it.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 2 * PING_SECONDS * 1000)
+        notice_the_dead(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the client is gone."""

@@ -18,6 +18,9 @@ from hub.models.users import User
 from hub.models.venues import Venue
 
 Version = Annotated[int, Field(ge=0, le=2**53, description="The newest version you know; without it comes a snapshot.")]
+Wait = Annotated[
+    int, Field(ge=0, le=55, description="For how many seconds to wait for something to tell while there is nothing.")
+]
 Epoch = Annotated[str, Field(max_length=40, description="The epoch in which you learned it; another one is a reload.")]
 
 
@@ -28,8 +31,20 @@ class Since(Ask):
     epoch: Epoch | None = None
 
 
+class Follow(Since):
+    """From where on to tell what happened, and how long to wait for it."""
+
+    wait: Wait = 0
+
+
 class WatchVenue(Since):
     """Which venue to watch, and from where on."""
+
+    venue_id: Id
+
+
+class FollowVenue(Follow):
+    """Which venue to follow, from where on, and how long to wait for news."""
 
     venue_id: Id
 

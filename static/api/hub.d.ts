@@ -864,6 +864,23 @@ export interface Findings {
   relaxed: ("price" | "kind" | "guests" | "dates" | "place")[];
 }
 
+/** From where on to tell what happened, and how long to wait for it. */
+export interface Follow {
+  since?: number | null;
+  epoch?: string | null;
+  /** For how many seconds to wait for something to tell while there is nothing. */
+  wait?: number;
+}
+
+/** Which venue to follow, from where on, and how long to wait for news. */
+export interface FollowVenue {
+  since?: number | null;
+  epoch?: string | null;
+  /** For how many seconds to wait for something to tell while there is nothing. */
+  wait?: number;
+  venue_id: number;
+}
+
 /** Whose password is forgotten, by e-mail address or verified telephone number, and where the code shall go. */
 export interface ForgotPassword {
   email?: string | null;

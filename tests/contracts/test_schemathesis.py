@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from handlers import describe
+from hub.live.stream import Stream
 from tests.doors import AppServer, ListeningHub, People
 from tests.stock import Stock, stock
 
@@ -99,9 +100,17 @@ def _told(fault: BaseException) -> str:
     return f"{type(fault).__name__}: {fault}"[:1500]
 
 
+async def at_once(_: Stream, __: float) -> bytes:
+    """Wait for nothing."""
+    return b""
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("role", ["guest", "customer", "owner"])
-async def test_no_request_makes_a_fault(role: str, app_server: AppServer, hub: ListeningHub, people: People) -> None:
+async def test_no_request_makes_a_fault(
+    role: str, app_server: AppServer, hub: ListeningHub, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Stream, "next", at_once)
     here: Stock = await stock(hub, people)
     person = {"guest": None, "customer": here.customer, "owner": here.owner}[role]
     ids = {} if role == "guest" else here.ids | {"login_id": str(here.ids["login_id"])}
