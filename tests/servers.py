@@ -1,5 +1,6 @@
 """Real servers for the tests: one PostgreSQL and one Valkey for all, a database of its own for each test."""
 
+import asyncio
 import os
 import secrets
 import shutil
@@ -24,7 +25,14 @@ from tests.browser_binary import ARGUMENTS, browser_binary
 # Those who run tests side by side on one server each have their own.
 REDIS_DATABASE = 9 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 # What the tests write need not outlive a power cut; those who test that start servers of their own.
-QUICK = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "128MB", "min_wal_size": "32MB"}
+QUICK = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_wal_size": "128MB",
+    "min_wal_size": "32MB",
+    # No database lives long enough to be tidied.
+    "autovacuum": "off",
+}
 # Every test has a database of its own, 10 MB each: in memory, where there is plenty, it is made in a fifth of the time.
 MEMORY = Path("/dev/shm")  # noqa: S108
 PLENTY = 4 * 1024**3
@@ -74,17 +82,61 @@ async def template(servers: Urls) -> AsyncIterator[str]:
         await server.close()
 
 
-@pytest.fixture
-async def database_url(servers: Urls, template: str) -> AsyncIterator[str]:
-    """Give a test a migrated, empty database of its own."""
-    name = f"hub_test_{secrets.token_hex(4)}"
+class Copies:
+    """Databases made from the template: the next is made, and the last removed, while a test runs."""
+
+    def __init__(self, server: pool.Connection, template: str) -> None:
+        self._server, self._template = server, template
+        # A connection does one thing at a time.
+        self._one_at_a_time = asyncio.Lock()
+        self._next = asyncio.create_task(self._make())
+        self._removing: set[asyncio.Task[None]] = set()
+
+    async def take(self) -> str:
+        """Answer the name of a migrated, empty database that nobody else has."""
+        name = await self._next
+        self._next = asyncio.create_task(self._make())
+        return name
+
+    def give_back(self, name: str) -> None:
+        """Remove a database soon, whoever is still connected to it."""
+        removing = asyncio.create_task(self._remove(name))
+        self._removing.add(removing)
+
+    async def close(self) -> None:
+        """Remove what is left; raises what went wrong on the way."""
+        self.give_back(await self._next)
+        await asyncio.gather(*self._removing)
+
+    async def _make(self) -> str:
+        name = f"hub_test_{secrets.token_hex(4)}"
+        async with self._one_at_a_time:
+            await self._server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{self._template}" STRATEGY FILE_COPY')
+        return name
+
+    async def _remove(self, name: str) -> None:
+        async with self._one_at_a_time:
+            await self._server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+async def copies(servers: Urls, template: str) -> AsyncIterator[Copies]:
+    """Keep a copy of the template ready for whichever test comes next."""
     server = await asyncpg.connect(servers.database)
     try:
-        await server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
-        yield url_of(servers.database, name)
-        await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        copies = Copies(server, template)
+        yield copies
+        await copies.close()
     finally:
         await server.close()
+
+
+@pytest.fixture
+async def database_url(servers: Urls, copies: Copies) -> AsyncIterator[str]:
+    """Give a test a migrated, empty database of its own."""
+    name = await copies.take()
+    yield url_of(servers.database, name)
+    copies.give_back(name)
 
 
 @pytest.fixture
