@@ -24,4 +24,4 @@ async function catchUp() {
 }
 
 hub.on("connect", catchUp); // again after every reconnect
-hub.onAny((name, event) => hear(event));
+hub.onAny((name, event) => event.version && hear(event)); // others are about the connection itself

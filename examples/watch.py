@@ -12,10 +12,11 @@ hub, known = socketio.AsyncClient(), {}  # known: the version we know, and in wh
 @hub.on("*")
 async def hear(name, event):
     """Show what comes next; a state may stand for several versions at once."""
-    if event.get("first_version", event["version"]) <= known.get("since", -2) + 1 <= event["version"]:
-        known["since"] = event["version"]
-        print(event["version"], name, event["data"], flush=True)
-    elif event["version"] > known.get("since", -1):
+    version = event.get("version", -9)  # none: about the connection itself
+    if event.get("first_version", version) <= known.get("since", -2) + 1 <= version:
+        known["since"] = version
+        print(version, name, event["data"], flush=True)
+    elif version > known.get("since", -1):
         await catch_up()  # one is missing: ask for it
 
 

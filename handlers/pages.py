@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import functools
 import hashlib
@@ -19,7 +20,7 @@ from handlers.assets import send
 from handlers.over_http import HUB
 from hub.core import Hub
 from hub.errors import HubError, NotFound, Unavailable
-from hub.live.reach import FAILURES, Client
+from hub.live.reach import FAILURES, REDIS_SECONDS, Client, stop_if_cancelled
 from hub.live.server import Live
 from hub.services import health
 from storage.jobs import Standing
@@ -73,11 +74,17 @@ async def _health(request: web.Request) -> web.Response:
 
 
 async def _ready(request: web.Request) -> web.Response:
-    """Tell whether requests may be sent here: database, Redis and schema."""
-    hub = request.app[HUB]
+    """Tell whether requests may be sent here: database, schema, Redis, and whether this worker hears itself by it."""
+    hub, live = request.app[HUB], request.app[LIVE]
     database = await health.database_answers(hub)
     missing = await health.migrations_missing(hub) if database else []
-    checks = {"database": database, "redis": await _redis_answers(request), "migrations": database and not missing}
+    checks = {
+        "database": database,
+        "migrations": database and not missing,
+        "redis": await _redis_answers(request),
+        "listener": live.listener.is_heard,
+        "stays": not live.is_leaving,
+    }
     ready = all(checks.values())
     document: dict[str, Any] = {"status": "ready" if ready else "not_ready", "checks": checks}
     if checks["migrations"]:
@@ -95,9 +102,12 @@ async def _jobs(hub: Hub) -> Sequence[Standing]:
 
 async def _redis_answers(request: web.Request) -> bool:
     try:
-        return bool(await request.app[REDIS].ping())
+        async with asyncio.timeout(2 * REDIS_SECONDS):
+            return bool(await request.app[REDIS].ping())
     except FAILURES:
         return False
+    finally:
+        stop_if_cancelled()
 
 
 async def _metrics(request: web.Request) -> web.Response:

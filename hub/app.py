@@ -48,6 +48,10 @@ SERVING = "serving"
 LARGEST_BODY = 256 * 1024
 # Ctrl-C ends everything within five seconds; the embedded servers, which stop last, need a part of them.
 SECONDS_TO_FINISH = 1.5
+# A worker with others beside it takes its time: clients leave it one after the other, and who keeps a connection open
+# for requests is told to come back elsewhere. Alone, on the machine of whoever pressed Ctrl-C, it is quick.
+SECONDS_TO_LEAVE = 4.0
+SECONDS_TO_LEAVE_ALONE = 1.0
 
 
 @dataclass
@@ -135,7 +139,7 @@ async def serve_on(settings: Settings, descriptor: int) -> None:
     configure_logs(settings)
     with socket.socket(fileno=descriptor) as listening:
         async with open_hub(settings) as running, asyncio.TaskGroup() as group:
-            serving = group.create_task(_serve_on(listening, running, SERVING))
+            serving = group.create_task(_serve_on(listening, running, SERVING, is_one_of_many=True))
             await _orphaned()
             serving.cancel()
 
@@ -174,21 +178,35 @@ async def _load_samples(hub: Hub) -> Sequence[SampleLogin]:
     return await samples.load(hub) if hub.settings.sample_data else ()
 
 
-async def _serve_on(listening: socket.socket, running: Running, greeting: str) -> None:
+async def _serve_on(listening: socket.socket, running: Running, greeting: str, *, is_one_of_many: bool = False) -> None:
     async with asyncio.TaskGroup() as group:
         # In production the jobs have processes of their own.
         settings = running.hub.settings
         working = group.create_task(runner.keep_time(running.hub) if settings.production else _jobs(running))
         serving = PatientRunner(build(running), shutdown_timeout=SECONDS_TO_FINISH)
+        is_one_of_many = is_one_of_many or settings.production
         try:
             await serving.setup()
-            await web.SockSite(serving, listening).start()
+            site = web.SockSite(serving, listening)
+            await site.start()
             _calm_the_collector()
             print(greeting, flush=True)
-            await asyncio.Event().wait()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                # From here on nobody new is let in; whoever asks meanwhile is answered.
+                await site.stop()
+                await _send_everybody_away(running.live, is_one_of_many=is_one_of_many)
         finally:
             await serving.cleanup()
             working.cancel()
+
+
+async def _send_everybody_away(live: Live, *, is_one_of_many: bool) -> None:
+    if not is_one_of_many:
+        await live.send_away(SECONDS_TO_LEAVE_ALONE)
+        return
+    await asyncio.gather(live.send_away(SECONDS_TO_LEAVE), asyncio.sleep(SECONDS_TO_FINISH))
 
 
 def _calm_the_collector() -> None:

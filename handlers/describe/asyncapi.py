@@ -30,7 +30,8 @@ or `{ok: false, error}`, the error being the same problem document as over HTTP.
 **About the connection itself.** `auth_expired` tells with a problem document that the token has run out: private rooms
 are left, and `me.renew` may bring a fresh token within 30 seconds. `auth_revoked` tells that the token is worth nothing
 any more, by logging out, a new password, other roles or a suspension; the connection ends with it. `room.closed {room}`
-tells that a right was taken away.
+tells that a right was taken away. `going_away {seconds}` tells that this worker stops and ends the connection in so
+many seconds, at another moment for each client; until then everything goes on, then connect again and resume.
 
 **How much.** One person has at most 10 connections, and one address at each worker 30 that are not logged in. A client
 is let in within 5 seconds of the upgrade. It sends frames of at most 32 KB, at most 50 at once and 20 a second; who

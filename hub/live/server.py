@@ -14,12 +14,15 @@ import orjson
 from aiohttp import web
 
 from hub.errors import HubError
+from hub.live import leaving
 from hub.live.connection import MOST_ASKS, Answer, Ask, Connection, Doors, Refused
-from hub.live.fanout import Fanout, Seat
+from hub.live.fanout import Fanout
 from hub.live.hardening import SocketServer
 from hub.live.listener import Listener
 from hub.live.publisher import Publisher
 from hub.live.roll import Roll
+from hub.live.seats import Seat
+from hub.live.stock import StockServer
 from hub.live.wire import Origin, Wire
 from hub.settings import Settings
 from storage import event_log
@@ -55,9 +58,12 @@ class Live:
             settings.redis_url, epoch, self.fanout.hear, self._line_changed, self.publisher.whistle, self._obey
         )
         self.fanout.listener = self.listener
-        self.sockets = SocketServer(self, settings.allowed_origins, settings.rate_limits)
+        path: type[SocketServer | StockServer] = StockServer if settings.socket_path == "stock" else SocketServer
+        self.sockets = path(self, settings.allowed_origins, settings.rate_limits)
         self.roll = Roll(settings.redis_url, epoch, is_limited=settings.rate_limits)
         self.doors: Doors | None = None
+        # This worker stops: whoever is here is sent elsewhere.
+        self.is_leaving = False
         self._connections: dict[str, Connection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._answering: set[asyncio.Task[None]] = set()
@@ -78,9 +84,22 @@ class Live:
 
         async def send_away(_: web.Application) -> None:
             # Before the server waits for what is open: these would stay for ever.
-            await self._send_away()
+            await self.send_away(0.0)
+
+        async def part(_: web.Request, response: web.StreamResponse) -> None:
+            if self.is_leaving and response.status != 101:
+                response.force_close()
+                response.headers["Connection"] = "close"
 
         app.on_shutdown.append(send_away)
+        app.on_response_prepare.append(part)
+
+    async def send_away(self, seconds: float) -> None:
+        """Send every client away to another worker, not all at once but within so many seconds; nobody comes again."""
+        self.is_leaving = True
+        await leaving.send_away(self._connections.values(), seconds)
+        # What was not let in yet, or came by a connection that was open already.
+        await asyncio.gather(*(wire.go_away() for wire in list(self.sockets.wires.values())))
 
     @property
     def is_redis_up(self) -> bool:
@@ -103,7 +122,7 @@ class Live:
 
     async def stop(self) -> None:
         """Send every client away to another worker, finish what was asked, and end within a few seconds."""
-        await self._send_away()
+        await self.send_away(0.0)
         if self._answering:
             await asyncio.wait(self._answering, timeout=_SECONDS_TO_STOP)
         tasks = {*self._tasks, *self._answering}
@@ -269,11 +288,6 @@ class Live:
         now = time.monotonic()
         for connection in self._connections.values():
             connection.check_at = min(connection.check_at, now + random.uniform(0, _CHECK_ALL_SECONDS))  # noqa: S311
-
-    async def _send_away(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_SECONDS_TO_STOP):
-                await asyncio.gather(*(wire.go_away() for wire in list(self.sockets.wires.values())))
 
     def _keep_running(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         async def keep() -> None:

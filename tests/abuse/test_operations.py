@@ -25,6 +25,7 @@ from storage import embedded_server, migrate
 from storage.embedded import embedded_servers
 from storage.pool import as_owner
 from tests.doors import AppServer, Http, ListeningHub
+from tests.live.client import soon
 
 ROOT = Path(__file__).parents[2]
 # Forms in which secrets lie around.
@@ -182,6 +183,7 @@ async def test_the_embedded_redis_listens_to_nobody_else(tmp_path_factory: pytes
 
 @pytest.mark.abuse("K11")
 async def test_health_says_only_how_it_is(http: Http, app_server: AppServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    await soon(lambda: app_server.running.live.listener.is_heard, 20)
     alive, ready = await http.get("//health"), await http.get("//health/ready")
     assert set(alive.data) <= {"status", "service", "timestamp", "database"}
     assert ready.data["status"] == "ready"

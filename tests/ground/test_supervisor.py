@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import socketio
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from hub.settings import Settings
@@ -87,9 +88,18 @@ async def test_a_worker_that_dies_is_started_again_and_all_end_together(settings
         second = await hub.until({first[0].pid}, 2)
         assert first[1].pid in {worker.pid for worker in second}
         assert await answers(session, hub.url)
+        told: list[float] = []
+        clients = [socketio.AsyncClient(reconnection=False) for _ in range(20)]
+        for client in clients:
+            client.on("going_away", lambda going: told.append(going["seconds"]))
+            await client.connect(hub.url, transports=["websocket"])
         hub.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(15):
+        # It takes 10 at most by itself; a busy machine may add to that.
+        async with asyncio.timeout(20):
             assert await hub.process.wait() == 0
+        for client in clients:
+            await client.shutdown()
+        assert len(told) == len(clients)
         assert [worker for worker in second if worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE] == []
 
 

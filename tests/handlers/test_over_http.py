@@ -11,16 +11,20 @@ from handlers import over_http
 from hub.errors import HubError
 from hub.services import venues
 from tests.doors import AppServer, Http, People
+from tests.live.client import soon
 from tests.stock import Stock
 
 
-async def test_a_hub_says_that_it_lives_and_is_ready(http: Http) -> None:
+async def test_a_hub_says_that_it_lives_and_is_ready(http: Http, app_server: AppServer) -> None:
     health = await http.get("//health")
     assert health.status == 200
     assert health.data["database"] == "connected"
     assert health.data["status"] == "ok"
+    await soon(lambda: app_server.running.live.listener.is_heard, 20)
     ready = await http.get("//health/ready")
-    assert (ready.status, ready.data["checks"]) == (200, {"database": True, "redis": True, "migrations": True})
+    assert ready.status == 200
+    assert set(ready.data["checks"]) == {"database", "migrations", "redis", "listener", "stays"}
+    assert all(ready.data["checks"].values())
 
 
 async def test_a_hub_without_its_database_lives_but_is_not_ready(http: Http, app_server: AppServer) -> None:

@@ -72,6 +72,11 @@ async def line_of(process: asyncio.subprocess.Process) -> str:
     return (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
 
 
+async def is_ready(session: ClientSession, url: str) -> bool:
+    async with session.get(f"{url}/health/ready") as response:
+        return response.status == 200
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_hub_with_open_sockets_ends_within_five_seconds(
     number: signal.Signals, settings: Settings, tmp_path: Path
@@ -83,8 +88,10 @@ async def test_a_hub_with_open_sockets_ends_within_five_seconds(
         clients = [socketio.AsyncClient(reconnection=False) for _ in range(3)]
         for client in clients:
             await client.connect(url, transports=["websocket"])
-        async with ClientSession() as session, session.get(f"{url}/health/ready") as response:
-            assert response.status == 200
+        async with ClientSession() as session:
+            async with asyncio.timeout(20):
+                while not await is_ready(session, url):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
             begun = time.monotonic()
             process.send_signal(number)
             assert await asyncio.wait_for(process.wait(), 10) == 0

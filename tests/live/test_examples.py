@@ -78,4 +78,4 @@ def test_the_examples_stay_short() -> None:
     for example in (ROOT / "examples").glob("watch.*"):
         lines = [line.strip() for line in example.read_text().splitlines()]
         code = [line for line in lines if line and not line.startswith(("//", '"""'))]
-        assert len(code) <= 26, f"{example.name} has {len(code)} lines"
+        assert len(code) <= 27, f"{example.name} has {len(code)} lines"
