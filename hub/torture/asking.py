@@ -105,6 +105,16 @@ class Asker:
         self.seconds.append(answer.seconds)
         return answer
 
+    async def poll(self, address: str) -> int:
+        """Shake hands as a client that would poll; answers the status."""
+        assert self._session is not None
+        url = f"http://127.0.0.1:{self.chance.choice(self.ports())}/socket.io/?EIO=4&transport=polling"
+        try:
+            async with self._session.get(url, headers={"X-Forwarded-For": address}) as response:
+                return response.status
+        except (ClientError, OSError, TimeoutError):
+            return 0
+
     async def insist(
         self, method: str, path: str, body: Any = None, by: Person | None = None, key: str | None = None
     ) -> Answer:

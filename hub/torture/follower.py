@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from random import Random
 from typing import Any
 
@@ -18,7 +17,6 @@ from hub.torture.line import SECONDS_OF_SILENCE, SECONDS_TO_OPEN, Hung, Line, Re
 
 # Seconds before the first and the longest before a later attempt to come back, as in static/js/live.js.
 FIRST_PAUSE, LONGEST_PAUSE = 0.3, 5.0
-SECONDS_TO_ANSWER = 10.0
 # What a follower may meet while its line breaks.
 BROKEN = (OSError, TimeoutError, Refusal)
 
@@ -97,27 +95,11 @@ class Follower:
         """Ask for the snapshot, or for what was missed; the events after the answer follow it on the same line."""
         while True:
             known = {} if self.version is None else {"since": self.version, "epoch": self.epoch}
-            # Written down in the turn in which it came: events may follow in the same breath.
-            answered = line.asked(f"{self.command}.watch", {**self.payload, **known})
-            taken: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-            answered.add_done_callback(partial(self._answered, taken))
-            async with asyncio.timeout(SECONDS_TO_ANSWER):
-                if not await taken:
-                    return
+            news = await line.ask(f"{self.command}.watch", {**self.payload, **known}, self._begin)
+            if not news.get("more"):
+                return
 
-    def _answered(self, taken: asyncio.Future[bool], done: asyncio.Future[Any]) -> None:
-        failure = done.exception() if not done.cancelled() else Hung("given up")
-        if taken.done():
-            return
-        if failure is not None:
-            taken.set_exception(failure)
-        elif not done.result()["ok"]:
-            taken.set_exception(Refusal(done.result()["error"]))
-        else:
-            taken.set_result(self._begin(done.result()["data"]))
-
-    def _begin(self, news: dict[str, Any]) -> bool:
-        """Take an answer; tells whether there is more."""
+    def _begin(self, news: dict[str, Any]) -> None:
         self.room = news["room"]
         if news.get("reload"):
             self.reloads += 1
@@ -131,7 +113,6 @@ class Follower:
         if self.version != news["version"]:
             self.faults.append(f"was answered up to {self.version} and told {news['version']}")
         self.is_hearing = not news.get("more", False)
-        return not self.is_hearing
 
     def _hear(self, packet: bytes) -> None:
         _, envelope = orjson.loads(packet[2:])

@@ -73,6 +73,14 @@ async def hall(asker: Asker, owner: Person, rooms: int = 1, **policies: Any) -> 
     return Hall(venue["id"], owner, tuple(room["id"] for room in listed.data["items"]))
 
 
+async def session(asker: Asker, venue: Hall, places: int, hour: int = 0) -> int:
+    """Announce a session; answers its id."""
+    when = slot(venue.room_ids[0], hour)
+    times = {name: when[name] for name in ("starts_at", "ends_at")}
+    body = {"venue_id": venue.id, "title": "Session", "capacity": places, **times}
+    return int((await made(asker, "/sessions", body, venue.owner))["id"])
+
+
 async def made(asker: Asker, path: str, body: dict[str, Any], by: Person) -> dict[str, Any]:
     """Make something that must come to be."""
     answer = await asker.insist("POST", path, body, by)

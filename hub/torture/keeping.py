@@ -10,12 +10,11 @@ from random import Random
 
 from hub.torture.asking import Answer, Asker, Person, Unknown
 from hub.torture.follower import until
-from hub.torture.ground import Hall, hall, people, slot
+from hub.torture.ground import Hall, hall, people, session, slot
 from hub.torture.play import Play
 from hub.torture.proxy import Fate
 from storage import torture
 
-_ROOMS = 20
 _LOST_REQUESTS, _LOST_REPLIES, _DOUBLED = 0.2, 0.2, 0.1
 _SECONDS_BACK = 5.0
 
@@ -82,10 +81,12 @@ async def ask_again(play: Play) -> None:
         Asker(lambda: [front.port], play.chance, connects_anew=True) as asker,
     ):
         owner = (await people(calm, 1, "vendor"))[0]
-        venue = await hall(calm, owner, rooms=_ROOMS)
+        venue = await hall(calm, owner)
+        # Places of one large session: whatever is carried out twice takes two of them.
+        crowded = await session(calm, venue, places=100_000)
         guests = await people(calm, play.many(40, 12, "clients"))
         count = play.many(2_000, 120, "bookings")
-        repeating = _Repeating(play, asker, venue)
+        repeating = _Repeating(play, asker, crowded)
         left = iter(range(count))
 
         async def keep_booking(guest: Person) -> None:
@@ -116,15 +117,15 @@ def _fate(chance: Random) -> Fate:
 class _Repeating:
     """Bookings that are asked for until they are answered, and every answer there was."""
 
-    def __init__(self, play: Play, asker: Asker, venue: Hall) -> None:
-        self.play, self.asker, self.venue = play, asker, venue
+    def __init__(self, play: Play, asker: Asker, session_id: int) -> None:
+        self.play, self.asker, self.session_id = play, asker, session_id
         self.chance = Random(play.chance.random())
         self.answers: dict[str, list[Answer]] = {}
 
     async def book(self, guest: Person, number: int) -> None:
-        """Book one slot under one key, and ask once more when it is done."""
+        """Book one place under one key, and ask once more when it is done."""
         mark = f"{guest.id}-{number}"
-        body = {"items": [slot(self.venue.room_ids[number % _ROOMS], number // _ROOMS)], "notes": mark}
+        body = {"items": [{"kind": "place", "session_id": self.session_id}], "notes": mark}
         asks = [self.asker.insist("POST", "/bookings", body, guest, mark)]
         if self.chance.random() < _DOUBLED:
             asks.append(self.asker.insist("POST", "/bookings", body, guest, mark))

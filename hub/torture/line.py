@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import socket
 import time
 from collections.abc import Callable
 from typing import Any, Self, cast
@@ -18,6 +19,7 @@ _UPGRADE = (
 # An engine that hears no ping for so long gives the connection up: its interval and its time-out.
 SECONDS_OF_SILENCE = 20.0
 SECONDS_TO_OPEN = 5.0
+SECONDS_TO_ANSWER = 10.0
 _TEXT, _CLOSE, _PING = 0x1, 0x8, 0x9
 
 
@@ -35,14 +37,16 @@ class Line(asyncio.Protocol):
     def __init__(self, port: int, hear: Callable[[bytes], None], address: str) -> None:
         self._port, self._hear, self._address = port, hear, address
         self._rest = b""
-        self._answers: dict[str, asyncio.Future[Any]] = {}
+        self._answers: dict[str, tuple[asyncio.Future[Any], Callable[[Any], None]]] = {}
         self._numbers = 0
         self._transport: asyncio.Transport | None = None
         self.is_upgraded = False
         # Does not answer pings when off; a paused line does not even hear them.
         self.answers_pings = True
         self.status = ""
-        self.heard_at = time.monotonic()
+        self.heard_at = self.began_at = time.monotonic()
+        # Seconds that it lasted.
+        self.lived = 0.0
         self.sent = self.received = 0
         loop = asyncio.get_running_loop()
         self.over: asyncio.Future[None] = loop.create_future()
@@ -51,12 +55,21 @@ class Line(asyncio.Protocol):
 
     @classmethod
     async def call(
-        cls, port: int, hear: Callable[[bytes], None] = lambda packet: None, address: str = "127.0.0.1"
+        cls,
+        port: int,
+        hear: Callable[[bytes], None] = lambda packet: None,
+        address: str = "127.0.0.1",
+        receive_buffer: int = 0,
     ) -> Self:
-        """Open a websocket, and answer it once it is upgraded."""
+        """Open a websocket, and answer it once it is upgraded; a small buffer makes a client that is soon full."""
         async with asyncio.timeout(SECONDS_TO_OPEN):
             loop = asyncio.get_running_loop()
-            _, line = await loop.create_connection(lambda: cls(port, hear, address), "127.0.0.1", port)
+            end = socket.socket()
+            end.setblocking(False)
+            if receive_buffer:
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            await loop.sock_connect(end, ("127.0.0.1", port))
+            _, line = await loop.create_connection(lambda: cls(port, hear, address), sock=end)
             try:
                 await line.upgraded
             except BaseException:
@@ -70,23 +83,23 @@ class Line(asyncio.Protocol):
         async with asyncio.timeout(SECONDS_TO_OPEN):
             await self.greeted
 
-    async def ask(self, name: str, payload: Any = None) -> Any:
-        """Send a command and wait for its answer; raises `Refusal` when that is no."""
-        answer = await self.asked(name, payload)
+    async def ask(self, name: str, payload: Any = None, take: Callable[[Any], None] = lambda data: None) -> Any:
+        """Send a command and wait for its answer; raises `Refusal` when that is no.
+
+        `take` is given the answer in the breath in which it comes: events may follow in the same.
+        """
+        if self.over.done():
+            raise Hung("the line is dead")
+        self._numbers += 1
+        number = str(self._numbers)
+        answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answered, take
+        self.send(f"42{number}".encode() + orjson.dumps([name, payload]))
+        async with asyncio.timeout(SECONDS_TO_ANSWER):
+            answer = await answered
         if not answer["ok"]:
             raise Refusal(answer["error"])
         return answer["data"]
-
-    def asked(self, name: str, payload: Any = None) -> asyncio.Future[Any]:
-        """Send a command; answers what will be acknowledged."""
-        self._numbers += 1
-        number = str(self._numbers)
-        answer = self._answers[number] = asyncio.get_running_loop().create_future()
-        if self.over.done():
-            answer.set_exception(Hung("the line is dead"))
-        else:
-            self.send(f"42{number}".encode() + orjson.dumps([name, payload]))
-        return answer
 
     def send(self, packet: bytes, opcode: int = _TEXT) -> None:
         """Send one packet; a mask of zeros masks nothing and costs nothing."""
@@ -131,8 +144,9 @@ class Line(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let nobody wait any longer."""
+        self.lived = time.monotonic() - self.began_at
         gone = Hung(str(exc or self.status or "the hub hung up"))
-        for waiting in (self.upgraded, self.greeted, *self._answers.values()):
+        for waiting in (self.upgraded, self.greeted, *(answered for answered, _ in self._answers.values())):
             if not waiting.done():
                 waiting.set_exception(gone)
                 # Perhaps nobody looks.
@@ -187,5 +201,8 @@ class Line(asyncio.Protocol):
         elif packet.startswith(b"43"):
             number, _, answer = packet[2:].partition(b"[")
             waiting = self._answers.pop(number.decode(), None)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(orjson.loads(b"[" + answer)[0])
+            if waiting is not None and not waiting[0].done():
+                document = orjson.loads(b"[" + answer)[0]
+                if document["ok"]:
+                    waiting[1](document["data"])
+                waiting[0].set_result(document)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.torture import delivering, keeping, selling
+from hub.torture import converging, crowding, delivering, intruding, keeping, selling
 from hub.torture.play import Control, Promise
 from storage import torture
 
@@ -32,6 +32,26 @@ _ALL = (
         delivering.deliver,
         Control(changes=("no_gap_repair",)),
     ),
+    Promise(
+        "P8",
+        "A snapshot and the events after it make a fresh one",
+        converging.converge,
+        Control(changes=("no_telling",)),
+    ),
+    Promise(
+        "P9",
+        "A slow client slows nobody and costs little",
+        crowding.tolerate_the_slow,
+        Control(changes=("no_sending_limit",)),
+    ),
+    Promise("P10", "An abusive client is cut at once", intruding.cut_the_abusive, Control(changes=("no_bucket",))),
+    Promise(
+        "P11",
+        "Sockets that say nothing are few and short-lived",
+        intruding.bear_the_silent,
+        Control(changes=("no_greeting_deadline",)),
+    ),
+    Promise("P20", "Everybody may come back at once", crowding.survive_the_storm, Control(changes=("no_resume",))),
 )
 
 PROMISES: dict[str, Promise] = {promise.id: promise for promise in _ALL}
