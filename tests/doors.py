@@ -1,10 +1,12 @@
 """The hub and its doors for tests: a hub on its own database, the whole application, clients, and people."""
 
 import contextlib
+import io
+import json
 import logging
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +17,7 @@ from aiohttp import ClientSession, web
 from yarl import URL
 
 from handlers.patience import PatientRunner
+from hub import logs
 from hub.app import Running, build, open_hub
 from hub.core import Actor, Hub
 from hub.models.users import Register
@@ -174,6 +177,27 @@ async def hub(settings: Settings) -> AsyncIterator[ListeningHub]:
 def people(hub: ListeningHub) -> People:
     """Register people in the test's database."""
     return People(hub)
+
+
+class Log(io.StringIO):
+    """What is logged, in memory."""
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Read each line as the JSON object that it must be."""
+        # Half a character can be logged, and orjson would not read it.
+        return [json.loads(line) for line in self.getvalue().split("\n") if line]
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    """Capture everything that is logged, as production writes it."""
+    kept, handlers, level = structlog.get_config(), logging.root.handlers[:], logging.root.level
+    captured = Log()
+    logs.configure(logging.INFO, captured, remember=False)
+    yield captured
+    structlog.configure(**kept)
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
 
 
 @dataclass

@@ -46,7 +46,7 @@ class CanaryPeople(People):
         """Register somebody who is called otherwise; the last of their names says what they are."""
         kind = full_name.rsplit(maxsplit=1)[-1].lower()
         values = {name: self.word(name) for name in FIELDS}
-        name, email = f"{values['full_name'].title()} Canary", f"{values['email']}@example.org"
+        name, email = self.called(full_name, values), f"{values['email']}@example.org"
         ask = Register.model_validate(
             {name: values[name] for name in ("first_name", "last_name", "phone", "bio", "specialisation")}
             | {"email": email, "password": PASSWORD, "full_name": name, "role": role}
@@ -57,6 +57,10 @@ class CanaryPeople(People):
         await accounts.change_me(self.hub, actor, ChangeMe.model_validate(more))
         self.canaries |= {value: Canary(tokens.user.id, kind, name) for name, value in values.items()}
         return Person(tokens.user.id, email, name, tokens.access_token, actor)
+
+    def called(self, full_name: str, values: dict[str, str]) -> str:
+        """Name somebody by a word that nothing else has."""
+        return f"{values['full_name'].title()} Canary"
 
     def word(self, name: str) -> str:
         """Draw a value for a field that nothing else has."""

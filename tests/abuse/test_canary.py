@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +10,9 @@ from typing import Any
 import asyncpg
 import orjson
 import pytest
-import structlog
 from aiohttp import hdrs
 
 from handlers.endpoint import Endpoint
-from hub import logs
 from hub.app import build
 from hub.models.bookings import CancelBooking
 from hub.services import bookings
@@ -26,7 +22,7 @@ from tests.abuse.asks import ASKS, Ask
 from tests.abuse.canaries import CanaryPeople, Record, allowed, guest_details
 from tests.abuse.scene import Scene, open_scene
 from tests.abuse.walking import Rehearsal, Walk
-from tests.doors import Answer, AppServer, Http, Person
+from tests.doors import Answer, AppServer, Http, Log, Person
 from tests.live.client import Watcher
 from tests.mailbox import letters_to
 
@@ -57,23 +53,11 @@ class Nest:
     record: Record
     http: Http
     app_server: AppServer
-    log: io.StringIO
+    log: Log
 
 
 @pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """Capture everything that is logged."""
-    kept, handlers, level = structlog.get_config(), logging.root.handlers[:], logging.root.level
-    stream = io.StringIO()
-    logs.configure(logging.INFO, stream, remember=False)
-    yield stream
-    structlog.configure(**kept)
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-
-
-@pytest.fixture
-async def nest(app_server: AppServer, http: Http, log: io.StringIO) -> AsyncIterator[Nest]:
+async def nest(app_server: AppServer, http: Http, log: Log) -> AsyncIterator[Nest]:
     """Open the scene with canaries, who say as much as they can."""
     hub = app_server.hub
     people = CanaryPeople(hub)

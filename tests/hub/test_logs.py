@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import json
 import logging
-from collections.abc import Iterator
-from typing import Any
 
 import asyncpg
 import pytest
@@ -15,31 +11,11 @@ from pydantic import BaseModel
 
 from hub import logs
 from hub.jobs import runner
-from tests.doors import Http, ListeningHub, People
+from tests.doors import Http, ListeningHub, Log, People
 
 JWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6ImFjY2VzcyJ9.eyJzdWIiOiI3In0.c2lnbmF0dXJlLWlzLWhlcmU"
 WORD = "canary"
 REFRESH = "0123456789abcdef0123456789abcdef.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-
-
-class Captured(io.StringIO):
-    """A log in memory."""
-
-    def lines(self) -> list[dict[str, Any]]:
-        """Read each line as the JSON object that it must be."""
-        return [json.loads(line) for line in self.getvalue().split("\n") if line]
-
-
-@pytest.fixture
-def log() -> Iterator[Captured]:
-    """Capture the log as production writes it."""
-    kept, handlers, level = structlog.get_config(), logging.root.handlers[:], logging.root.level
-    captured = Captured()
-    logs.configure(logging.INFO, captured, remember=False)
-    yield captured
-    structlog.configure(**kept)
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
 
 
 @pytest.mark.abuse("K5")
@@ -55,7 +31,7 @@ def log() -> Iterator[Captured]:
         "\ud800",
     ],
 )
-def test_nothing_that_is_logged_can_begin_a_line_of_its_own(log: Captured, nasty: str) -> None:
+def test_nothing_that_is_logged_can_begin_a_line_of_its_own(log: Log, nasty: str) -> None:
     # A copy of pytest's own would go to whoever runs tests side by side, where half a character is too much.
     del logging.root.handlers[1:]
     structlog.get_logger().warning(nasty, path=nasty, **{nasty: nasty})
@@ -85,7 +61,7 @@ def test_nothing_that_is_logged_can_begin_a_line_of_its_own(log: Captured, nasty
         "duplicate key value\nDETAIL:  Key (email)=(canary@example.org) already exists.",
     ],
 )
-def test_secrets_and_addresses_are_hidden_in_any_text(log: Captured, secret: str) -> None:
+def test_secrets_and_addresses_are_hidden_in_any_text(log: Log, secret: str) -> None:
     structlog.get_logger().info(f"before {secret} after", detail=secret, nested={"list": [secret]})
     logging.getLogger("somebody.else").info("before %s after", secret)
     for word in ("canary", "910 000", JWT, REFRESH, "YW5hOm"):
@@ -94,7 +70,7 @@ def test_secrets_and_addresses_are_hidden_in_any_text(log: Captured, secret: str
 
 
 @pytest.mark.abuse("K5")
-def test_fields_of_these_names_are_hidden_whatever_they_say(log: Captured) -> None:
+def test_fields_of_these_names_are_hidden_whatever_they_say(log: Log) -> None:
     names = [
         *(
             "password",
@@ -118,7 +94,7 @@ def test_fields_of_these_names_are_hidden_whatever_they_say(log: Captured) -> No
     assert all(line[name] == logs.REDACTED for name in names)
 
 
-def test_what_helps_to_understand_is_kept(log: Captured) -> None:
+def test_what_helps_to_understand_is_kept(log: Log) -> None:
     structlog.get_logger().info(
         "request", method="GET", path="/api/v1/venues/7", status=404, milliseconds=1.5, user_id=7
     )
@@ -136,7 +112,7 @@ def test_what_helps_to_understand_is_kept(log: Captured) -> None:
     assert (second["code"], second["request_id"]) == ("not_found", "abcdef0123456789")
 
 
-async def test_what_the_database_and_pydantic_quote_is_hidden(log: Captured, hub: ListeningHub) -> None:
+async def test_what_the_database_and_pydantic_quote_is_hidden(log: Log, hub: ListeningHub) -> None:
     class Shy(BaseModel):
         number: int
 
@@ -156,7 +132,7 @@ async def test_what_the_database_and_pydantic_quote_is_hidden(log: Captured, hub
 
 
 @pytest.mark.abuse("K5")
-async def test_a_request_leaves_one_line_with_its_id_and_who_asked(log: Captured, http: Http, people: People) -> None:
+async def test_a_request_leaves_one_line_with_its_id_and_who_asked(log: Log, http: Http, people: People) -> None:
     person = await people.customer()
     headers = {"X-Request-Id": "my-request-0002"}
     await http.get("/me", as_=person, headers=headers)
@@ -179,7 +155,7 @@ async def test_a_request_leaves_one_line_with_its_id_and_who_asked(log: Captured
     assert person.token not in log.getvalue()
 
 
-async def test_a_job_that_fails_tells_no_secrets(log: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_job_that_fails_tells_no_secrets(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     class Enough(BaseException):
         pass
 
