@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 Environment = Literal["development", "test", "production"]
 ENVIRONMENTS: Mapping[str, Environment] = {env: env for env in get_args(Environment)}
+SocketPath = Literal["fast", "stock"]
+SOCKET_PATHS: Mapping[str, SocketPath] = {path: path for path in get_args(SocketPath)}
 
 SECRET_BYTES = 32
 PASSWORD_MEMORY_KB = 65_536
@@ -51,6 +53,7 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     trusted_proxies: int = 0
     rate_limits: bool = True
+    socket_path: SocketPath = "fast"
     database_url: str | None = field(default=None, repr=False)
     redis_url: str | None = field(default=None, repr=False)
     smtp_url: str | None = field(default=None, repr=False)
@@ -120,6 +123,8 @@ class Settings:
             raise SettingsRefused("HUB_WEBHOOK_PRIVATE must be off in production: venues choose where webhooks lead.")
         if not self.rate_limits:
             raise SettingsRefused("HUB_RATE_LIMITS must be on in production.")
+        if self.socket_path != "fast":
+            raise SettingsRefused("HUB_SOCKETS must be fast in production: the other path has no limits.")
         if not all(issuer.startswith("https://") for issuer in (self.google_issuer, self.facebook_issuer)):
             raise SettingsRefused("HUB_GOOGLE_ISSUER and HUB_FACEBOOK_ISSUER must start with https:// in production.")
         if self.password_memory_kb < PASSWORD_MEMORY_KB:
@@ -159,6 +164,7 @@ class Settings:
             allowed_hosts=read.hosts("HUB_ALLOWED_HOSTS"),
             trusted_proxies=read.number("HUB_TRUSTED_PROXIES", 0, 0, 10),
             rate_limits=read.switch("HUB_RATE_LIMITS", True),
+            socket_path=read.socket_path(),
             database_url=read.address("DATABASE_URL", ("postgresql", "postgres")),
             redis_url=read.address("REDIS_URL", REDIS_SCHEMES),
             smtp_url=read.address("SMTP_URL", ("smtp", "smtps")),
@@ -208,6 +214,12 @@ class _Reader:
         if given not in ENVIRONMENTS:
             raise SettingsRefused(f"HUB_ENV must be one of {', '.join(ENVIRONMENTS)}, not {given!r}.")
         return ENVIRONMENTS[given]
+
+    def socket_path(self) -> SocketPath:
+        given = self.text("HUB_SOCKETS") or "fast"
+        if given not in SOCKET_PATHS:
+            raise SettingsRefused(f"HUB_SOCKETS must be one of {', '.join(SOCKET_PATHS)}, not {given!r}.")
+        return SOCKET_PATHS[given]
 
     def number(self, name: str, default: int, lowest: int, highest: int) -> int:
         given = self.text(name)

@@ -101,6 +101,10 @@ class SocketServer:
                 for wire in list(self.wires.values()):
                     wire.look_alive(now)
 
+    async def send_away(self) -> None:
+        """Tell every client that this server stops."""
+        await asyncio.gather(*(wire.go_away() for wire in list(self.wires.values())))
+
     async def shutdown(self) -> None:
         """Let nobody in any more."""
         for task in self._greeting:

@@ -22,6 +22,7 @@ from hub.live.listener import Listener
 from hub.live.publisher import Publisher
 from hub.live.roll import Roll
 from hub.live.seats import Seat
+from hub.live.stock import StockServer
 from hub.live.wire import Origin, Wire
 from hub.settings import Settings
 from storage import event_log
@@ -57,7 +58,8 @@ class Live:
             settings.redis_url, epoch, self.fanout.hear, self._line_changed, self.publisher.whistle, self._obey
         )
         self.fanout.listener = self.listener
-        self.sockets = SocketServer(self, settings.allowed_origins, settings.rate_limits)
+        path: type[SocketServer | StockServer] = StockServer if settings.socket_path == "stock" else SocketServer
+        self.sockets = path(self, settings.allowed_origins, settings.rate_limits)
         self.roll = Roll(settings.redis_url, epoch, is_limited=settings.rate_limits)
         self.doors: Doors | None = None
         # This worker stops: whoever is here is sent elsewhere.
@@ -97,7 +99,7 @@ class Live:
         self.is_leaving = True
         await leaving.send_away(self._connections.values(), seconds)
         # What was not let in yet, or came by a connection that was open already.
-        await asyncio.gather(*(wire.go_away() for wire in list(self.sockets.wires.values())))
+        await self.sockets.send_away()
 
     @property
     def is_redis_up(self) -> bool:
