@@ -13,6 +13,7 @@ from handlers.over_http import HUB
 from hub.core import GUEST
 from hub.models.audit import AuditOperation
 from hub.models.money import CURRENCIES
+from hub.models.webhooks import USUAL, DeskEvent, VenueEvent
 from hub.services import access, identities
 
 
@@ -45,7 +46,7 @@ _CHOICES = (
 _ENTITIES = (
     *("user", "user_role", "role", "role_permission", "identity", "second_factor", "login", "file"),
     *("venue", "venue_staff", "venue_invitation", "room_type", "room", "session", "closure", "addon"),
-    *("booking", "booking_item"),
+    *("booking", "booking_item", "webhook"),
 )
 
 _LONGEST_ID = 15
@@ -60,6 +61,7 @@ def add_personal(app: web.Application) -> None:
             web.get("/account", _account),
             web.get("/account/security", _security),
             web.get(r"/venues/{venue_id:\d{1,15}}/staff", _staff),
+            web.get(r"/venues/{venue_id:\d{1,15}}/webhooks", _webhooks),
             web.get("/admin", _admin),
             web.get("/admin/users", _users),
             web.get(r"/admin/users/{user_id:\d{1,15}}", _user),
@@ -127,12 +129,28 @@ async def _staff(request: web.Request) -> web.Response:
     return _page(request, "staff", "Staff", waiting, api, heading=tabs.label, tabs=tabs, data={"venue_id": venue_id})
 
 
+async def _webhooks(request: web.Request) -> web.Response:
+    venue_id = int(request.match_info["venue_id"])
+    tabs = await _venue_tabs(request, venue_id)
+    return _page(
+        request,
+        "webhooks",
+        "Webhooks",
+        "Where events are sent to appears once you are logged in.",
+        f"/api/v1/venues/{venue_id}/webhooks",
+        heading=tabs.label,
+        tabs=tabs,
+        data={"venue_id": venue_id, "events": [*get_args(DeskEvent), *get_args(VenueEvent)], "usual": USUAL},
+    )
+
+
 async def _venue_tabs(request: web.Request, venue_id: int) -> Tabs:
     async with request.app[HUB].reading() as db:
         venue = await access.venue(db, GUEST, venue_id)
     pages = (
         (f"/venues/{venue_id}", "What is offered"),
         (f"/venues/{venue_id}/staff", "Staff"),
+        (f"/venues/{venue_id}/webhooks", "Webhooks"),
         (f"/admin/audit?venue_id={venue_id}", "Audit trail"),
     )
     return Tabs(venue.name, "/dashboard", pages)

@@ -29,7 +29,6 @@ DeskEvent = Literal[
 ]
 VenueEvent = Literal[
     "availability.changed",
-    "venue.created",
     "venue.changed",
     "venue.deleted",
     "room_type.created",
@@ -48,7 +47,7 @@ VENUE_EVENTS: Final = frozenset[str](get_args(VenueEvent))
 # What is sent beside the events that were chosen: what somebody tries out, and where events are missing.
 TEST, GAP = "webhook.test", "webhook.gap"
 
-_USUAL: list[DeskEvent | VenueEvent] = [
+USUAL: Final[list[DeskEvent | VenueEvent]] = [
     "booking.pending",
     "booking.confirmed",
     "booking.cancelled",
@@ -101,7 +100,7 @@ class CreateWebhook(Ask):
     venue_id: Id
     url: Address
     description: Line = ""
-    events: Events = _USUAL
+    events: Events = USUAL
     with_bookings: WithBookings = False
 
 

@@ -452,7 +452,7 @@ export interface ChangeWebhook {
   /** An https address on the public internet, at port 443 or 8443, without a name or password in it. */
   url?: string;
   description?: string;
-  events?: ("booking.held" | "booking.pending" | "booking.confirmed" | "booking.cancelled" | "booking.rescheduled" | "booking.expired" | "booking.completed" | "booking.no_show" | "booking.changed" | "booking.withdrawn" | "closure.created" | "closure.changed" | "closure.deleted" | "guest.changed" | "availability.changed" | "venue.created" | "venue.changed" | "venue.deleted" | "room_type.created" | "room_type.changed" | "room_type.deleted" | "room.created" | "room.changed" | "room.deleted" | "session.created" | "session.changed" | "session.cancelled" | "session.deleted")[];
+  events?: ("booking.held" | "booking.pending" | "booking.confirmed" | "booking.cancelled" | "booking.rescheduled" | "booking.expired" | "booking.completed" | "booking.no_show" | "booking.changed" | "booking.withdrawn" | "closure.created" | "closure.changed" | "closure.deleted" | "guest.changed" | "availability.changed" | "venue.changed" | "venue.deleted" | "room_type.created" | "room_type.changed" | "room_type.deleted" | "room.created" | "room.changed" | "room.deleted" | "session.created" | "session.changed" | "session.cancelled" | "session.deleted")[];
   /** Whether what is sent about a booking carries the booking as the desk sees it when it is sent, its guest included. Otherwise nothing but ids and states travels. */
   with_bookings?: boolean;
   /** Switched on again, it goes on where it stopped, as far as the hub still remembers. */
@@ -682,7 +682,7 @@ export interface CreateWebhook {
   /** An https address on the public internet, at port 443 or 8443, without a name or password in it. */
   url: string;
   description?: string;
-  events?: ("booking.held" | "booking.pending" | "booking.confirmed" | "booking.cancelled" | "booking.rescheduled" | "booking.expired" | "booking.completed" | "booking.no_show" | "booking.changed" | "booking.withdrawn" | "closure.created" | "closure.changed" | "closure.deleted" | "guest.changed" | "availability.changed" | "venue.created" | "venue.changed" | "venue.deleted" | "room_type.created" | "room_type.changed" | "room_type.deleted" | "room.created" | "room.changed" | "room.deleted" | "session.created" | "session.changed" | "session.cancelled" | "session.deleted")[];
+  events?: ("booking.held" | "booking.pending" | "booking.confirmed" | "booking.cancelled" | "booking.rescheduled" | "booking.expired" | "booking.completed" | "booking.no_show" | "booking.changed" | "booking.withdrawn" | "closure.created" | "closure.changed" | "closure.deleted" | "guest.changed" | "availability.changed" | "venue.changed" | "venue.deleted" | "room_type.created" | "room_type.changed" | "room_type.deleted" | "room.created" | "room.changed" | "room.deleted" | "session.created" | "session.changed" | "session.cancelled" | "session.deleted")[];
   /** Whether what is sent about a booking carries the booking as the desk sees it when it is sent, its guest included. Otherwise nothing but ids and states travels. */
   with_bookings?: boolean;
 }

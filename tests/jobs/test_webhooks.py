@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import socket
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -27,6 +32,8 @@ from tests import builders
 from tests.doors import ListeningHub
 from tests.receivers import Inbox, Street, hook, let_lanes_go_on, let_time_pass, refusing, taking, verifies
 from tests.world import World, another
+
+EXAMPLE = str(Path(__file__).parents[2] / "examples" / "receive.py")
 
 
 @pytest.fixture
@@ -503,6 +510,38 @@ async def test_for_a_day_after_a_new_secret_both_sign(stand: Stand, receivers: S
     assert not verifies(old, inbox.headers[1], orjson.dumps(inbox.got[1]))
     # The moment is signed too, so that a receiver can refuse what is old.
     assert abs(int(inbox.headers[1]["webhook-timestamp"]) - stand.hub.clock.now().timestamp()) < 60
+
+
+async def test_the_example_takes_what_is_signed_and_each_message_once(stand: Stand) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    inbox = Inbox(f"http://127.0.0.1:{port}/")
+    webhook = await hook(stand.hub, stand.owner, stand.hall.id, inbox)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, EXAMPLE, str(port)),
+        env=os.environ | {"WEBHOOK_SECRET": inbox.secrets[0]},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        await tell(stand.hub, stand.hall.id, 2)
+        async with asyncio.timeout(60):
+            while (await state(stand.hub, webhook)).last_sequence == 0 or (await state(stand.hub, webhook)).waiting:
+                await let_time_pass(stand.hub)
+                await job.work_off(stand.hub)
+                await asyncio.sleep(0.05)
+            replay = ReplayWebhook(venue_id=stand.hall.id, webhook_id=webhook.id, since=0)
+            assert (await webhooks.replay(stand.hub, stand.owner, replay)).messages == 2
+            await tell(stand.hub, stand.hall.id, 1)
+            await job.work_off(stand.hub)
+            assert process.stdout
+            lines = [(await process.stdout.readline()).decode().split(" ", 2) for _ in range(3)]
+        assert [line[:2] for line in lines] == [[str(number), "booking.confirmed"] for number in (1, 2, 3)]
+        async with gateway.receivers(anywhere=True) as gate:
+            forged = gateway.signed([b"another secret"], uuid4(), stand.hub.clock.now(), b"{}")
+            assert (await gate.post(inbox.url, forged, b"{}")).status == 401
+    finally:
+        process.kill()
+        await process.wait()
 
 
 async def test_old_messages_are_forgotten_whether_they_were_taken_or_not(stand: Stand, receivers: Street) -> None:
