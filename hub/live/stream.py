@@ -20,6 +20,8 @@ log = logging.getLogger("hub.live.streams")
 
 # A line that clients skip; it shows both sides, and the proxies between them, that the other is still there.
 HEARTBEAT = b":\n\n"
+# What is said about the connection itself, after which a follower hears nothing more.
+_LAST_WORDS = frozenset({"auth_expired", "auth_revoked", "room.closed"})
 _VERSION = re.compile(r'"version":([0-9]+)')
 
 
@@ -83,9 +85,10 @@ class Stream:
             self._send(written(ready.envelope, number=numbered(self._epoch, ready.version)))
 
     def tell(self, name: str, data: Any) -> None:
-        """Send a word about the stream itself, which is its last: a token ran out, or a right was lost."""
+        """Send a word about the stream itself; it ends with one that takes away the right to it."""
         self._send(written(orjson.dumps(data).decode(), name=name))
-        self.end()
+        if name in _LAST_WORDS:
+            self.end()
 
     def answer(self, number: str, text: bytes) -> None:
         """Answer nothing, for nothing can be asked here."""

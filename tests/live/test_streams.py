@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -18,12 +19,16 @@ from hub import rooms
 from hub.live import stream as streams
 from hub.settings import Settings
 from storage import event_log
-from tests.doors import AppServer, Http, People
+from tests.doors import Answer, AppServer, Http, People, Person
 from tests.live.client import soon
 from tests.live.conftest import Start, make_venue, tell, working
-from tests.live.streams import EVENT_STREAM, Unopened, streaming
+from tests.live.streams import EVENT_STREAM, Reader, Unopened, streaming
+from tests.live.test_revoking import WITHIN, ban, change_password, log_out, log_out_everywhere, run, take_desk, two
+from tests.live.test_rights import token_that_lasts
 
 LONG = 50
+# On a busy machine, too; long before anybody is looked at again by turns.
+IN_TIME = 4 * WITHIN
 
 
 async def test_a_stream_begins_with_a_snapshot_goes_on_with_events_and_resumes_by_the_last_id(
@@ -241,24 +246,23 @@ async def test_who_does_not_read_is_cut_and_slows_nobody(
     venue_id, _ = await make_venue(app_server.hub)
     room, path = rooms.venue(venue_id), f"/venues/{venue_id}/events"
     hub, live = app_server.hub, app_server.running.live
-    slow = socket.socket()
-    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    slow.connect(("127.0.0.1", int(app_server.url.rpartition(":")[2])))
-    slow.setblocking(False)
+    large = f'{{"mark":"{"x" * 200_000}"}}'
     asked = f"GET /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nAccept: {EVENT_STREAM}\r\n\r\n".encode()
-    await asyncio.get_running_loop().sock_sendall(slow, asked)
-    async with streaming(app_server.url, path) as stream:
-        await stream.until(name="snapshot")
-        await soon(lambda: len(live.fanout.members(room)) == 2)
-        large = f'{{"changes":[],"mark":"{"x" * 200_000}"}}'
-        for _ in range(40):
-            async with hub.pool.acquire() as db, db.transaction():
-                told = await event_log.tell(db, [room], ["availability.changed"], [large], [], [], [])
-            hub.publish(told)
-        await stream.until(40, seconds=20)
-        assert stream.versions == list(range(1, 41))
-        await soon(lambda: len(live.fanout.members(room)) == 1)
-    slow.close()
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect(("127.0.0.1", int(app_server.url.rpartition(":")[2])))
+        slow.setblocking(False)
+        await asyncio.get_running_loop().sock_sendall(slow, asked)
+        async with streaming(app_server.url, path) as stream:
+            await stream.until(name="snapshot")
+            await soon(lambda: len(live.fanout.members(room)) == 2)
+            for number in range(1, 41):
+                async with hub.pool.acquire() as db, db.transaction():
+                    told = await event_log.tell(db, [room], ["venue.changed"], [large], [], [], [])
+                hub.publish(told)
+                await stream.until(number)
+            assert stream.versions == list(range(1, 41))
+            await soon(lambda: len(live.fanout.members(room)) == 1)
 
 
 async def test_a_worker_that_stops_ends_its_streams_and_answers_who_waits(start: Start, settings: Settings) -> None:
@@ -300,3 +304,119 @@ def test_streams_are_described() -> None:
         described = paths[f"/api/v1{path}"]["get"]
         assert set(described["responses"]["200"]["content"]) == {"application/json", EVENT_STREAM}
         assert {"since", "epoch", "wait", "Last-Event-ID"} <= {one["name"] for one in described["parameters"]}
+
+
+@dataclass
+class Losing:
+    """Somebody who follows a desk and themselves on both workers, by streams and by a request that waits."""
+
+    person: Person
+    streams: list[Reader]
+    waiting: list[asyncio.Task[Answer]]
+
+    async def end(self, word: str, status: int, within: float = IN_TIME) -> None:
+        """Expect that all of it ends in time, and says why."""
+        for stream in self.streams:
+            await stream.ends(within)
+            assert [one.name for one in stream.sent if one.name not in ("message", "snapshot")] == [word]
+        answers = await asyncio.wait_for(asyncio.gather(*self.waiting), within)
+        assert {answer.status for answer in answers} == {status}
+
+
+class Stage:
+    """Two workers, a venue, and people who work there."""
+
+    def __init__(self, workers: list[AppServer], stack: AsyncExitStack) -> None:
+        self.workers, self.stack = workers, stack
+        self.hub = workers[0].hub
+        self.people = People(self.hub)
+        self.venue_id = 0
+        self.session = ClientSession()
+
+    async def follow(self, lasts: float = 900, *, desk: bool = True) -> Losing:
+        """Let somebody work here, and follow the desk, or only themselves."""
+        person = await self.people.customer()
+        await run(self.hub, "INSERT INTO venue_staff (venue_id, user_id) VALUES ($1, $2)", self.venue_id, person.id)
+        token = token_that_lasts(self.workers[0], person, lasts)
+        path = f"/venues/{self.venue_id}/desk/events" if desk else "/me/events"
+        losing = Losing(person, [], [])
+        for worker in self.workers:
+            stream = await self.stack.enter_async_context(streaming(worker.url, path, token))
+            await stream.until(name="snapshot")
+            losing.streams.append(stream)
+            at = stream.number.rpartition(":")[2]
+            http = Http(self.session, worker.url)
+            losing.waiting.append(asyncio.create_task(http.get(f"{path}?since={at}&wait={LONG}", as_=token)))
+        return losing
+
+    def following(self) -> int:
+        """Count who follows on both workers."""
+        return sum(1 for worker in self.workers for _ in worker.running.live.connections)
+
+
+@pytest.fixture
+async def stage(start: Start) -> AsyncIterator[Stage]:
+    """Start two workers, and open a venue."""
+    workers = await two(start)
+    async with AsyncExitStack() as stack:
+        stage = Stage(workers, stack)
+        stage.venue_id, _ = await make_venue(stage.hub, stage.people)
+        await stack.enter_async_context(stage.session)
+        yield stage
+
+
+@pytest.mark.abuse("E11", "C11", "C7", "B11", "A12", "E10")
+async def test_whoever_loses_a_right_is_followed_by_nothing_more_within_two_seconds(stage: Stage) -> None:
+    stays = await stage.follow()
+    losing = [(await stage.follow(), act) for act in (log_out, ban, change_password, log_out_everywhere)]
+    leaves, himself = await stage.follow(), await stage.follow(desk=False)
+    expires = await stage.follow(lasts=4)
+    await soon(lambda: stage.following() == 4 * 8)
+    for other, act in losing:
+        await act(stage.hub, other.person)
+    await log_out(stage.hub, himself.person)
+    await take_desk(stage.hub, leaves.person)
+    for other in (*(other for other, _ in losing), himself):
+        await other.end("auth_revoked", 401)
+    await leaves.end("room.closed", 404)
+    await expires.end("auth_expired", 401)
+    (version,) = await tell(stage.hub, rooms.desk(stage.venue_id))
+    for stream in stays.streams:
+        await stream.until(version)
+    for answer in await asyncio.gather(*stays.waiting):
+        assert [one["version"] for one in answer.data["events"]] == [version]
+    for other in (*(other for other, _ in losing), leaves, expires):
+        assert [stream.versions for stream in other.streams] == [[], []]
+
+
+async def test_control_without_the_word_to_all_workers_those_elsewhere_go_on_hearing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for worker in stage.workers:
+        monkeypatch.setattr(worker.running.live.publisher, "order", lambda *_: None)
+    losing = await stage.follow()
+    await log_out(stage.hub, losing.person)
+    with pytest.raises(AssertionError):
+        await losing.end("auth_revoked", 401, WITHIN)
+    (version,) = await tell(stage.hub, rooms.desk(stage.venue_id))
+    await losing.streams[1].until(version)
+    # But who waited is judged by the rights of the moment in which it is answered.
+    assert {answer.status for answer in await asyncio.gather(*losing.waiting)} == {401}
+
+
+async def test_a_right_that_is_lost_while_a_stream_begins_is_noticed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (worker, _), person = stage.workers, await stage.people.customer()
+    await run(stage.hub, "INSERT INTO venue_staff (venue_id, user_id) VALUES ($1, $2)", stage.venue_id, person.id)
+    enter = worker.running.live.enter
+
+    async def fired_on_the_way(connection: Any, room: str) -> Any:
+        await take_desk(stage.hub, person)
+        return await enter(connection, room)
+
+    monkeypatch.setattr(worker.running.live, "enter", fired_on_the_way)
+    with pytest.raises(Unopened, match="not_found"):
+        async with streaming(worker.url, f"/venues/{stage.venue_id}/desk/events", person.token):
+            pass
+    assert stage.following() == 0
