@@ -80,5 +80,6 @@ def replayed(endpoint: Endpoint, repeated: Repeated) -> bytes:
 
 async def carry_out(endpoint: Endpoint, hub: Hub, actor: Actor, ask: BaseModel | None) -> Any:
     """Call the handler of an endpoint."""
-    call = Call(hub, replace(actor, asked=endpoint.name), hub.settings.public_url)
+    known = actor if actor.asked == endpoint.name else replace(actor, asked=endpoint.name)
+    call = Call(hub, known, hub.settings.public_url)
     return await (endpoint.handler(call) if ask is None else endpoint.handler(call, ask))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -87,6 +88,7 @@ def _judge_name(request: web.Request) -> None:
             raise Misdirected()
 
 
+@functools.lru_cache(maxsize=1000)
 def _is_ours(host: str, own: frozenset[str], *, is_open: bool) -> bool:
     try:
         parts = urlsplit(f"//{host}")

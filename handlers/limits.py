@@ -6,13 +6,12 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from limits import RateLimitItem, RateLimitItemPerSecond
-
 from handlers.endpoint import EVERYBODY, Endpoint
+from hub.batch import MicroBatcher
 from hub.errors import TooManyRequests
 from hub.live.reach import FAILURES, Reach, stop_if_cancelled
 from hub.models.files import PATH
@@ -26,13 +25,6 @@ _REDIS_SECONDS = 0.25
 _LOCAL_SECONDS = 2.0
 # Counts that one worker keeps by itself, for when Redis is away.
 _MOST_LOCAL = 50_000
-
-# A count ends with its window.
-_ADD = """
-local count = redis.call('INCRBY', KEYS[1], ARGV[1])
-if count == tonumber(ARGV[1]) then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
-return count
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +119,13 @@ class Limits:
         self.on = settings.rate_limits
         self._now = now
         self._redis = Reach(settings.redis_url).client()
-        self._add = self._redis.register_script(_ADD)
+        # Asks that come in at the same moment are counted in one go.
+        self._counting = MicroBatcher(self._count_shared)
+        # Keys that Redis was told to forget at the end of their window.
+        self._ending: set[str] = set()
         self._local: Counter[str] = Counter()
         self._local_until = 0.0
-        self._is_away = False
+        self._is_away = self._is_trying = False
 
     async def by_address(self, pace: Pace, address: str) -> Taken | None:
         """Count an ask of an address, or of the network it belongs to, or refuse it."""
@@ -151,9 +146,8 @@ class Limits:
         await self._redis.aclose()
 
     async def _take(self, pace: Pace, whose: str, who: str, most: int) -> Taken:
-        item: RateLimitItem = RateLimitItemPerSecond(most, pace.seconds, pace.name)
         window, passed = divmod(self._now().timestamp(), pace.seconds)
-        key = f"pace:{item.key_for(whose, who, str(int(window)))}"
+        key = f"pace:{pace.name}:{whose}:{who}:{int(window)}"
         count = await self._count(key, pace.seconds)
         seconds = max(1, round(pace.seconds - passed))
         taken = Taken(pace, whose, most, key, max(0, most - count), seconds)
@@ -170,19 +164,38 @@ class Limits:
         if now >= self._local_until:
             if self._is_away:
                 # One ask tries whether Redis is back; the others do not wait for it.
-                self._local_until = now + _LOCAL_SECONDS
-            try:
-                async with asyncio.timeout(_REDIS_SECONDS):
-                    count = int(await self._add([key], [amount, seconds]))
-            except FAILURES as failure:
-                stop_if_cancelled()
-                if not self._is_away:
-                    log.warning("Redis counts no asks, each worker counts by itself: %s", failure)
-                self._is_away, self._local_until = True, time.monotonic() + _LOCAL_SECONDS
-            else:
-                self._is_away, self._local_until = False, 0.0
+                self._local_until, self._is_trying = now + _LOCAL_SECONDS, True
+            count = await self._counting.ask((key, amount, seconds))
+            if count is not None:
                 return count
         return self._local[key]
+
+    async def _count_shared(self, asks: Sequence[tuple[str, int, int]]) -> Sequence[int | None]:
+        if self._is_away and not self._is_trying:
+            # They have waited while those before were not answered, which is long enough.
+            return [None] * len(asks)
+        self._is_trying = False
+        # A key is of one window, so each worker that counts on it only keeps it a little longer.
+        new = {key: seconds for key, _, seconds in asks if key not in self._ending}
+        try:
+            async with asyncio.timeout(_REDIS_SECONDS), self._redis.pipeline(transaction=False) as pipeline:
+                for key, amount, _ in asks:
+                    pipeline.incrby(key, amount)
+                for key, seconds in new.items():
+                    pipeline.expire(key, seconds)
+                said = await pipeline.execute()
+        except FAILURES as failure:
+            stop_if_cancelled()
+            if not self._is_away:
+                log.warning("Redis counts no asks, each worker counts by itself: %s", failure)
+            self._is_away, self._local_until = True, time.monotonic() + _LOCAL_SECONDS
+            self._ending.clear()
+            return [None] * len(asks)
+        if len(self._ending) >= _MOST_LOCAL:
+            self._ending.clear()
+        self._ending.update(new)
+        self._is_away, self._local_until = False, 0.0
+        return [int(count) for count in said[: len(asks)]]
 
 
 def policies(taken: list[Taken]) -> str:

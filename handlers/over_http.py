@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
@@ -34,6 +35,7 @@ LIMITS = web.AppKey("limits", Limits)
 SERVED: web.AppKey[dict[Serve, Endpoint]] = web.AppKey("served")
 PACE = web.RequestKey("pace", Pace)
 TAKEN: web.RequestKey[list[Taken]] = web.RequestKey("taken", list)
+ADDRESS = web.RequestKey("address", str)
 
 # A body that drips in must not hold a connection for ever.
 SECONDS_TO_SEND = 15.0
@@ -151,7 +153,8 @@ async def _with_body(request: web.Request, named: dict[str, Any]) -> dict[str, A
         # A kilobyte of it may be a gigabyte.
         raise WrongMediaType()
     try:
-        async with asyncio.timeout(SECONDS_TO_SEND):
+        # A short one has come with its head.
+        async with contextlib.nullcontext() if request.content.is_eof() else asyncio.timeout(SECONDS_TO_SEND):
             text = await request.read() if request.can_read_body else b""
     except TimeoutError as error:
         raise Malformed("The body did not arrive in time.") from error
@@ -181,35 +184,49 @@ async def actor_of(request: web.Request) -> Actor:
     endpoint = request.get(ENDPOINT)
     # Who logs in or refreshes proves it by the body; clients send their expired token along all the same.
     proves_it_by_body = endpoint is not None and (endpoint.subject, endpoint.may) == ("auth", EVERYBODY)
-    request_id = request.get(REQUEST_ID, "")
+    about = {
+        "address": address,
+        "device": device,
+        "request_id": request.get(REQUEST_ID, ""),
+        "asked": "" if endpoint is None else endpoint.name,
+    }
     if not header or proves_it_by_body:
-        return Actor(address=address, device=device, request_id=request_id)
+        return Actor(**about)
     scheme, _, token = header[0].partition(" ")
     if len(header) > 1 or scheme.lower() != "bearer" or not token:
         raise Unauthenticated()
     setting_up = endpoint is not None and endpoint.name in _SETTING_UP
-    actor = await accounts.actor_of(hub, token.strip(), address=address, device=device, setting_up=setting_up)
+    actor = await accounts.actor_of(hub, token.strip(), setting_up=setting_up, **about)
     structlog.contextvars.bind_contextvars(user_id=actor.user_id)
     if PACE in request:
         taken = await request.app[LIMITS].by_person(request[PACE], actor.user_id)
         request[TAKEN] += [] if taken is None else [taken]
-    return replace(actor, request_id=request_id)
+    return actor
 
 
 def address_of(request: web.Request) -> str:
     """Tell the caller's address, believing only as many proxies as the operator has put in front."""
+    if ADDRESS not in request:
+        request[ADDRESS] = _address_of(request)
+    return request[ADDRESS]
+
+
+def _address_of(request: web.Request) -> str:
     trusted = request.app[HUB].settings.trusted_proxies
     hops = [hop.strip() for header in request.headers.getall("X-Forwarded-For", ()) for hop in header.split(",")]
     if trusted and len(hops) >= trusted:
-        with contextlib.suppress(ValueError):
-            return str(ip_address(_without_port(hops[-trusted])))
+        return _without_port(hops[-trusted]) or request.remote or ""
     return request.remote or ""
 
 
+@functools.lru_cache(maxsize=10_000)
 def _without_port(hop: str) -> str:
-    """Read a hop as some proxies write it: 192.0.2.1:4711, or [2001:db8::1]:4711."""
+    """Read a hop as some proxies write it: 192.0.2.1:4711, or [2001:db8::1]:4711; empty when it is no address."""
     found = _HOP.fullmatch(hop)
-    return hop if found is None else found[1] or found[2]
+    try:
+        return str(ip_address(hop if found is None else found[1] or found[2]))
+    except ValueError:
+        return ""
 
 
 def _answer(request: web.Request, endpoint: Endpoint, answer: Any) -> web.Response:

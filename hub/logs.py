@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from collections.abc import Mapping
@@ -18,6 +19,9 @@ _HIDDEN = re.compile(
     r"e?mail|phone|^to$|recipient|full_name|first_name|last_name|actor_name|birth|gender|guest|notes|^bio$|device",
     re.IGNORECASE,
 )
+# Names, paths and times, as most of what is logged is: none of the texts below can hide in them.
+_PLAIN = re.compile(r"(?!.*eyJ)[A-Za-z0-9_./-]{0,40}|[0-9TZ:.-]{0,40}")
+_NUMBERS = frozenset({bool, int, float, type(None)})
 # One-time codes; a refusal's code is a word.
 _CODE = re.compile(r"\d{4,10}")
 
@@ -47,10 +51,12 @@ _TEXTS = tuple(
 
 def redacted(value: Any, name: str = "") -> Any:
     """Hide what must not stand in a log, by the name of a field or by what a text looks like."""
-    if _HIDDEN.search(name) and value not in (None, "", True, False):
+    if _is_hidden(name) and value not in (None, "", True, False):
         return REDACTED
     if name == "code" and _CODE.fullmatch(str(value)):
         return REDACTED
+    if type(value) in _NUMBERS or (type(value) is str and _PLAIN.fullmatch(value)):
+        return value
     if isinstance(value, Mapping):
         return {str(key): redacted(one, str(key)) for key, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -61,6 +67,11 @@ def redacted(value: Any, name: str = "") -> Any:
     for pattern, instead in _TEXTS:
         text = pattern.sub(instead, text)
     return text
+
+
+@functools.lru_cache(maxsize=1000)
+def _is_hidden(name: str) -> bool:
+    return _HIDDEN.search(name) is not None
 
 
 def redact(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -31,6 +31,8 @@ async def actor_of(
     *,
     address: str = "",
     device: str = "",
+    request_id: str = "",
+    asked: str = "",
     repeat: Repeat | None = None,
     setting_up: bool = False,
 ) -> Actor:
@@ -67,6 +69,8 @@ async def actor_of(
         token_expires_at=claims.expires_at,
         address=address,
         device=device,
+        request_id=request_id,
+        asked=asked,
         repeat=None if repeat is None else replace(repeat, user_id=claims.user_id),
         impersonator_id=impersonator_id,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
@@ -42,6 +43,7 @@ SENDINGS = Limit("sending", ((1, _MINUTE), (5, _HOUR), (10, _DAY)))
 SENDINGS_BY = Limit("sending_by", ((10, _HOUR), (20, _DAY)))
 
 
+@functools.lru_cache(maxsize=10_000)
 def network(address: str) -> str:
     """Name what one household or company has: an IPv4 address, or 64 bits of an IPv6 address."""
     try:

@@ -247,6 +247,12 @@ async def test_while_redis_is_away_each_worker_counts_by_itself_and_nobody_waits
         worker.running.limits._local_until = 0.0
         assert (await from_(http, "203.0.113.7")).headers["RateLimit"].startswith('"read-address";r=')
         assert not worker.running.limits._is_away
+        await from_(http, "203.0.113.7")
+        # No count outlives its window, not even one that began while Redis was away.
+        redis = worker.running.redis
+        keys = await redis.keys("pace:*")
+        assert keys
+        assert all([await redis.ttl(key) > 0 for key in keys])
 
 
 async def test_a_frozen_redis_slows_one_request_and_not_the_next(settings: Settings, valkey: Valkey) -> None:
