@@ -149,6 +149,12 @@ async def renew_epoch(pool: Pool) -> None:
         await run(db, "UPDATE live_epoch SET epoch = substr(gen_random_uuid()::text, 1, 8)")
 
 
+async def jobs_waiting(pool: Pool) -> int:
+    """Count the jobs that are neither done nor given up."""
+    async with pool.acquire() as db:
+        return int(await value(db, "SELECT count(*) FROM jobs WHERE done_at IS NULL AND failed_at IS NULL"))
+
+
 async def end_leases(pool: Pool) -> int:
     """Let the lease of every job under way be over; answers how many there were."""
     async with as_owner(pool) as db:

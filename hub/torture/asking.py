@@ -89,14 +89,10 @@ class Asker:
         data = None
         if body is not None:
             data, headers["Content-Type"] = orjson.dumps(body), "application/json"
-        url = (
-            f"http://127.0.0.1:{self.chance.choice(self.ports())}{path if path.startswith('//') else '/api/v1' + path}"
-        )
+        url = f"http://127.0.0.1:{self.chance.choice(self.ports())}/api/v1{path}"
         began = time.monotonic()
         try:
-            async with self._session.request(
-                method, url.replace("//health", "/health"), data=data, headers=headers
-            ) as response:
+            async with self._session.request(method, url, data=data, headers=headers) as response:
                 answer = Answer(response.status, await response.read(), response.headers, time.monotonic() - began)
         except (ClientError, OSError, TimeoutError) as error:
             self.unknown += 1
@@ -104,6 +100,16 @@ class Asker:
         self.statuses[answer.status] += 1
         self.seconds.append(answer.seconds)
         return answer
+
+    async def ready(self) -> Answer:
+        """Ask whether a worker is ready to serve."""
+        assert self._session is not None
+        url, began = f"http://127.0.0.1:{self.chance.choice(self.ports())}/health/ready", time.monotonic()
+        try:
+            async with self._session.get(url) as response:
+                return Answer(response.status, await response.read(), response.headers, time.monotonic() - began)
+        except (ClientError, OSError, TimeoutError) as error:
+            raise Unknown("/health/ready") from error
 
     async def poll(self, address: str) -> int:
         """Shake hands as a client that would poll; answers the status."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from hub.torture.postbox import Postbox
 from hub.torture.proxy import Fate, FaultProxy, Streams
 from hub.torture.servers import Servers, Worker, ports_of
 from storage import soundness, torture
@@ -133,6 +134,19 @@ class Play:
         self._stack.push_async_callback(self._stop_workers)
         await asyncio.gather(*(worker.start() for worker in self.workers))
         return self.workers
+
+    async def start_supervised(self, count: int, **settings: Any) -> Worker:
+        """Start one supervisor with so many workers behind one port; it ends with the play."""
+        worker = self.servers.worker(1, self.database, (), frozenset(), **settings)
+        worker.words = ("--workers", str(count))
+        self.workers = [worker]
+        self._stack.push_async_callback(worker.stop)
+        await worker.start()
+        return worker
+
+    async def postbox(self) -> Postbox:
+        """Open a mail server of the play's own."""
+        return await self._stack.enter_async_context(Postbox())
 
     def ports(self) -> list[int]:
         """List where workers may be reached; one that is frozen looks like any other."""

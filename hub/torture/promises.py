@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.torture import converging, crowding, delivering, intruding, keeping, selling
+from hub.torture import converging, crowding, delivering, intruding, keeping, lasting, outages, restarting, selling
 from hub.torture.play import Control, Promise
 from storage import torture
 
@@ -51,7 +51,33 @@ _ALL = (
         intruding.bear_the_silent,
         Control(changes=("no_greeting_deadline",)),
     ),
+    Promise(
+        "P14",
+        "Redis is not needed for correctness",
+        outages.go_on_without_redis,
+        Control(changes=("no_gap_repair",)),
+    ),
+    Promise(
+        "P15",
+        "A worker's crash is no more than a reconnect",
+        restarting.survive_crashes,
+        Control(changes=("no_fence",)),
+    ),
+    Promise("P16", "A new release loses nothing", restarting.restart_without_loss, Control(changes=("no_going_away",))),
+    Promise(
+        "P17",
+        "An outage of the database is honest and short",
+        outages.fail_honestly,
+        Control(changes=("no_acquire_limit",)),
+    ),
+    Promise(
+        "P19",
+        "A clock that leaps changes nothing of value",
+        lasting.ignore_clocks,
+        Control(changes=("no_clock_of_the_database",)),
+    ),
     Promise("P20", "Everybody may come back at once", crowding.survive_the_storm, Control(changes=("no_resume",))),
+    Promise("P26", "The hub stays flat", lasting.stay_flat, Control(changes=("leak",))),
 )
 
 PROMISES: dict[str, Promise] = {promise.id: promise for promise in _ALL}

@@ -185,7 +185,7 @@ async def hold_in_time(play: Play) -> None:
         venue = await hall(asker, owner, rooms=20, hold_seconds=lasts, hold_cap_seconds=3 * lasts)
         guests = await people(asker, play.many(100, 16, "clients"))
         holds = iter(range(play.many(2_000, 60, f"holds of {lasts} s")))
-        holding = _Holding(play, asker, venue, 5.0 if play.control else _SECONDS_STUCK)
+        holding = Holding(play, asker, venue, 5.0 if play.control else _SECONDS_STUCK)
 
         async def keep_holding(guest: Person, rival: Person) -> None:
             for number in holds:
@@ -203,7 +203,7 @@ async def hold_in_time(play: Play) -> None:
         holding.judge(await torture.statuses(play.pool, list(holding.ended)))
 
 
-class _Holding:
+class Holding:
     """Holds, what became of them, and how soon their places came free."""
 
     def __init__(self, play: Play, asker: Asker, venue: Hall, patience: float) -> None:

@@ -59,6 +59,8 @@ class Worker:
     log: Path
     # A guard that is taken away, a clock that goes wrong: how this worker differs from a real one.
     changes: tuple[str, ...] = ()
+    # Further words of the command, such as how many processes serve.
+    words: tuple[str, ...] = ()
     port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
     is_frozen: bool = False
@@ -68,7 +70,7 @@ class Worker:
         module = ["hub.torture.careless", *self.changes, "--"] if self.changes else ["hub"]
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", *module, "serve", "--port", str(self.port)),
+                *(sys.executable, "-m", *module, "serve", "--port", str(self.port), *self.words),
                 env=os.environ | self.environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
