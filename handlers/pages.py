@@ -6,18 +6,20 @@ import asyncio
 import base64
 import functools
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client.core import Metric
 
 from handlers import describe
 from handlers.assets import send
 from handlers.over_http import HUB
+from hub import figures
 from hub.core import Hub
 from hub.errors import HubError, NotFound, Unavailable
 from hub.live.reach import FAILURES, REDIS_SECONDS, Client, stop_if_cancelled
@@ -35,11 +37,7 @@ IMPORT_MAP_HASH = f"sha256-{base64.b64encode(hashlib.sha256(IMPORT_MAP.encode())
 REDIS: web.AppKey[Client] = web.AppKey("redis")
 LIVE = web.AppKey("live", Live)
 
-_SOCKETS = Gauge("hub_sockets", "Sockets connected to this worker.")
-_WAITING = Gauge("hub_placing_waiting", "Baskets that wait for their turn to be placed.")
-_IDLE = Gauge("hub_database_idle", "Database connections of this worker at rest.")
-_JOBS_WAITING = Gauge("hub_jobs_waiting", "Jobs of the queue that are not done yet.", ["kind"])
-_JOBS_FAILED = Gauge("hub_jobs_failed", "Jobs of the queue that were given up.", ["kind"])
+SECONDS_BETWEEN_MEASURES = 0.5
 
 _OWN_FOLDERS = ("css", "js", "api", "img")
 
@@ -60,6 +58,7 @@ def add_pages(app: web.Application) -> None:
         web.get("/favicon.ico", _favicon),
     ]
     app.add_routes(routes)
+    app.cleanup_ctx.append(_keep_measuring)
 
 
 def _json(thing: Any, status: int = 200) -> web.Response:
@@ -111,16 +110,53 @@ async def _redis_answers(request: web.Request) -> bool:
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    hub = request.app[HUB]
-    _SOCKETS.set(sum(1 for _ in request.app[LIVE].connections))
-    _WAITING.set(hub.placing.depth)
-    _IDLE.set(hub.pool.get_idle_size())
-    _JOBS_WAITING.clear()
-    _JOBS_FAILED.clear()
-    for one in await _jobs(hub):
-        _JOBS_WAITING.labels(one.kind).set(one.waiting)
-        _JOBS_FAILED.labels(one.kind).set(one.failed)
-    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    _measure(request.app)
+    written = figures.written(await _asked(request.app[HUB]))
+    return web.Response(body=written, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _asked(hub: Hub) -> list[Metric]:
+    """Ask the database for the figures that are the same whichever worker is asked."""
+    try:
+        unsent = await health.events_unsent(hub)
+    except HubError:
+        return []
+    jobs = await _jobs(hub)
+    return [
+        figures.gauge(
+            "hub_outbox_waiting", "Transactions whose events Redis has not taken.", {"": unsent.transactions}
+        ),
+        figures.gauge("hub_outbox_seconds", "Seconds that the oldest of them has waited.", {"": unsent.seconds}),
+        figures.gauge("hub_jobs_waiting", "Jobs not done yet.", {one.kind: one.waiting for one in jobs}, "kind"),
+        figures.gauge("hub_jobs_failed", "Jobs that were given up.", {one.kind: one.failed for one in jobs}, "kind"),
+    ]
+
+
+def _measure(app: web.Application) -> None:
+    hub, live = app[HUB], app[LIVE]
+    figures.SOCKETS.set(sum(1 for _ in live.connections))
+    figures.ROOMS.set(live.listener.rooms)
+    figures.PLACING.set(hub.placing.depth)
+    figures.IDLE.set(hub.pool.get_idle_size())
+    figures.PUBLISHING.set(live.publisher.depth)
+    figures.HEARD.set(live.listener.is_heard)
+    figures.measure_process()
+
+
+async def _keep_measuring(app: web.Application) -> AsyncIterator[None]:
+    """Measure this worker again and again, for another may be asked, and see by how much each time is late."""
+
+    async def keep() -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + SECONDS_BETWEEN_MEASURES
+            await asyncio.sleep(SECONDS_BETWEEN_MEASURES)
+            figures.LAG.observe(max(0.0, loop.time() - due))
+            _measure(app)
+
+    measuring = asyncio.create_task(keep())
+    yield
+    measuring.cancel()
 
 
 @functools.cache

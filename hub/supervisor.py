@@ -12,8 +12,9 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 
-from hub import app
+from hub import app, figures
 from hub.errors import Unavailable
 from hub.settings import Settings
 
@@ -34,9 +35,10 @@ class WorkerFailed(Unavailable):
 
 @dataclass(eq=False, slots=True)
 class Seat:
-    """One worker's place: its listening socket, which outlives it, and the process that serves it now."""
+    """One worker's place: its listening socket and the folder of all figures, which outlive it, and its process now."""
 
     listening: socket.socket
+    figures: str
     process: asyncio.subprocess.Process | None = None
     is_changing: bool = False
 
@@ -46,7 +48,8 @@ async def serve(settings: Settings, workers: int) -> None:
     async with AsyncExitStack() as stack:
         # Exclusively at first, so that a port that another program has is told at once.
         app.listen(settings).close()
-        seats = [Seat(stack.enter_context(app.listen(settings, shared=True))) for _ in range(workers)]
+        folder = stack.enter_context(TemporaryDirectory(prefix="hub-figures-"))
+        seats = [Seat(stack.enter_context(app.listen(settings, shared=True)), folder) for _ in range(workers)]
         reached, greeting = await stack.enter_async_context(app.prepared(settings))
         await stack.enter_async_context(_stopping(seats))
         for seat in seats:
@@ -75,6 +78,7 @@ async def _keep_running(seat: Seat, settings: Settings) -> None:
         process, began = seat.process, time.monotonic()
         if process is not None:
             await process.wait()
+            figures.forget(process.pid, seat.figures)
         if seat.is_changing or seat.process is not process:
             await asyncio.sleep(PAUSES[0])
             continue
@@ -108,9 +112,10 @@ async def _started(seat: Seat, settings: Settings) -> asyncio.subprocess.Process
     assert settings.database_url
     assert settings.redis_url
     descriptor = seat.listening.fileno()
+    own = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url, figures.FOLDER: seat.figures}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "hub", "serve", "--on", str(descriptor)),
-        env=os.environ | {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url},
+        env=os.environ | own,
         pass_fds=(descriptor,),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

@@ -90,6 +90,22 @@ async def epoch(db: Db) -> str:
     return str(await value(db, "SELECT epoch FROM live_epoch"))
 
 
+class Unsent(NamedTuple):
+    """How many transactions' events Redis has not taken yet, and for how many seconds the oldest has waited."""
+
+    transactions: int
+    seconds: float
+
+
+async def unsent(db: Db) -> Unsent:
+    """Count what waits for Redis, whichever worker has to send it."""
+    row = await db.fetchrow(
+        "SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0)::float8 FROM outbox"
+    )
+    assert row is not None
+    return Unsent(*row)
+
+
 async def forget_sent(db: Db, outbox_ids: Sequence[int]) -> int:
     """Note that Redis took these transactions' events."""
     return await run(db, "DELETE FROM outbox WHERE id = ANY ($1::bigint[])", outbox_ids)

@@ -54,6 +54,11 @@ class Listener:
         """Tell whether what this worker whistles comes back to it, from every server."""
         return self.up and all(line.is_heard for line in self._lines)
 
+    @property
+    def rooms(self) -> int:
+        """Count the rooms that are heard here."""
+        return len(self._wanted) - 1
+
     def channel(self, room: str) -> str:
         """Name a room's channel; the epoch keeps apart hubs that share a Redis."""
         return self._prefix + room

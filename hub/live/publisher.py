@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
+from hub import figures
 from hub.errors import HubError
 from hub.live.frames import Frame, frame
 from hub.live.listener import BETWEEN
@@ -38,8 +40,8 @@ class Publisher:
         self._pool = pool
         self.epoch = epoch
         self._deliver = deliver
-        # One entry a transaction: its messages, and the outbox rows that go once Redis took all of them.
-        self._waiting: deque[tuple[list[Message], set[int]]] = deque()
+        # One entry a transaction: its messages, the outbox rows that go once Redis took all of them, and since when.
+        self._waiting: deque[tuple[list[Message], set[int], float]] = deque()
         # What no log repairs.
         self._orders: deque[Message] = deque()
         self._arrived = asyncio.Event()
@@ -84,10 +86,14 @@ class Publisher:
             while self._waiting or self._orders:
                 orders = list(self._orders)
                 batch = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
-                if await self._publish([*orders, *(message for messages, _ in batch for message in messages)]):
+                if await self._publish([*orders, *(message for messages, _, _ in batch for message in messages)]):
                     for _ in orders:
                         self._orders.popleft()
-                    await self._forget({outbox_id for _, outbox_ids in batch for outbox_id in outbox_ids})
+                    now = time.monotonic()
+                    for _, outbox_ids, since in batch:
+                        if outbox_ids:
+                            figures.PUBLISH.observe(now - since)
+                    await self._forget({outbox_id for _, outbox_ids, _ in batch for outbox_id in outbox_ids})
                 else:
                     self._waiting.clear()
                     await asyncio.sleep(random.uniform(*RECONNECT_SECONDS))  # noqa: S311
@@ -101,7 +107,7 @@ class Publisher:
 
     def _queue(self, messages: list[Message], outbox_ids: set[int]) -> None:
         if messages and len(self._waiting) < MOST_WAITING:
-            self._waiting.append((messages, outbox_ids))
+            self._waiting.append((messages, outbox_ids, time.monotonic()))
             self._arrived.set()
 
     async def _publish(self, messages: Sequence[Message]) -> bool:

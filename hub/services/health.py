@@ -5,7 +5,8 @@ from __future__ import annotations
 from hub.core import Hub
 from hub.errors import HubError
 from hub.settings import SettingsRefused
-from storage import durability, jobs
+from storage import durability, event_log, jobs
+from storage.event_log import Unsent
 from storage.jobs import Standing
 from storage.migrate import pending
 
@@ -43,3 +44,9 @@ async def jobs_standing(hub: Hub) -> list[Standing]:
     """Count the jobs that wait and those that were given up, by kind."""
     async with hub.reading() as db:
         return await jobs.standings(db)
+
+
+async def events_unsent(hub: Hub) -> Unsent:
+    """Count the transactions whose events Redis has not taken yet."""
+    async with hub.reading() as db:
+        return await event_log.unsent(db)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import sys
@@ -40,6 +41,20 @@ class Supervised:
                 workers = self.workers()
                 if len(workers) == count and not pids & {worker.pid for worker in workers}:
                     return workers
+                await asyncio.sleep(0.1)
+
+    async def figure(self, name: str) -> float:
+        """Ask whichever worker comes for a figure of all of them."""
+        async with (
+            ClientSession() as session,
+            session.get(f"{self.url}/metrics", timeout=ClientTimeout(10)) as response,
+        ):
+            lines = (await response.text()).splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if re.match(rf"{name}[ {{]", line))
+
+    async def until_figure(self, name: str, wanted: float, seconds: float = 20) -> None:
+        async with asyncio.timeout(seconds):
+            while await self.figure(name) != wanted:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
 
 
@@ -84,8 +99,11 @@ async def test_a_worker_that_dies_is_started_again_and_all_end_together(settings
     async with supervised(settings) as hub, ClientSession() as session:
         first = await hub.until(set(), 2)
         assert await answers(session, hub.url)
+        before = await hub.figure("hub_http_requests_total")
         first[0].kill()
         second = await hub.until({first[0].pid}, 2)
+        # What the dead one counted is not forgotten.
+        assert await hub.figure("hub_http_requests_total") >= before
         assert first[1].pid in {worker.pid for worker in second}
         assert await answers(session, hub.url)
         told: list[float] = []
@@ -93,6 +111,7 @@ async def test_a_worker_that_dies_is_started_again_and_all_end_together(settings
         for client in clients:
             client.on("going_away", lambda going: told.append(going["seconds"]))
             await client.connect(hub.url, transports=["websocket"])
+        await hub.until_figure("hub_sockets", len(clients))
         hub.process.send_signal(signal.SIGTERM)
         # It takes 10 at most by itself; a busy machine may add to that.
         async with asyncio.timeout(20):

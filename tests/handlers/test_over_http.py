@@ -59,6 +59,9 @@ async def test_figures_name_endpoints_and_never_ids(http: Http, stock: Stock) ->
     assert "no/such/thing" not in figures
     assert "hub_sockets 0.0" in figures
     assert "hub_placing_waiting 0.0" in figures
+    assert "\nhub_outbox_waiting " in figures
+    assert "hub_loop_lag_seconds_count" in figures
+    assert "hub_publish_seconds_count" in figures
 
 
 async def test_a_body_that_drips_in_is_not_waited_for(
