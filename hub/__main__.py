@@ -134,7 +134,11 @@ def parser() -> argparse.ArgumentParser:
         "measure this machine",
         "Prints ratios beside a yardstick of the same run, because absolute figures belong to one machine.",
     )
-    bench.add_argument("what", choices=["holds", "live"], help="holds: beside pgbench; live: events to many watchers")
+    bench.add_argument(
+        "what",
+        choices=["holds", "http", "live"],
+        help="holds: beside pgbench; http: bookings beside Fastify; live: events to many watchers",
+    )
     auditing = command(
         "audit",
         _app("verify_audit"),

@@ -6,9 +6,11 @@ import secrets
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
+from uuid import UUID
 
 import asyncpg
 
@@ -66,15 +68,16 @@ def pgbench() -> str | None:
 
 
 @asynccontextmanager
-async def scratch_database(url: str) -> AsyncIterator[str]:
-    """Lend a migrated database of its own on the server of this one; it is dropped at the end."""
+async def scratch_database(url: str, *, is_migrated: bool = True) -> AsyncIterator[str]:
+    """Lend a database of its own on the server of this one, migrated or bare; it is dropped at the end."""
     name = f"hub_bench_{secrets.token_hex(4)}"
     server = await asyncpg.connect(url)
     try:
         await server.execute(f'CREATE DATABASE "{name}"')
         try:
             own = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
-            await migrate_database(own)
+            if is_migrated:
+                await migrate_database(own)
             yield own
         finally:
             await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
@@ -82,7 +85,7 @@ async def scratch_database(url: str) -> AsyncIterator[str]:
         await server.close()
 
 
-async def fill(pool: Pool) -> None:
+async def fill(pool: Pool, people: int = PEOPLE) -> None:
     """Open halls by the hundred, two sessions, and accounts for a crowd."""
     async with as_owner(pool) as db:
         # A hundred thousand people, each of them audited, take longer than a request may.
@@ -90,7 +93,7 @@ async def fill(pool: Pool) -> None:
         await db.execute(
             f"""
             INSERT INTO users (email, full_name)
-            SELECT 'person' || n || '@example.org', 'Person ' || n FROM generate_series(1, {PEOPLE}) AS n;
+            SELECT 'person' || n || '@example.org', 'Person ' || n FROM generate_series(1, {people}) AS n;
             INSERT INTO venues (owner_id, kind, name, currency)
             SELECT 1, 'hall', 'Hall ' || n, 'EUR' FROM generate_series(1, {VENUES}) AS n;
             INSERT INTO room_types (venue_id, name, capacity, sold_as, price, price_unit, total_rooms)
@@ -147,6 +150,65 @@ async def server_settings(pool: Pool) -> str:
     return f"PostgreSQL {version}, " + ", ".join(f"{name} {setting}" for name, setting in found.items())
 
 
+async def open_scarce_sessions(pool: Pool, count: int) -> list[int]:
+    """Open more sessions like the second one, a fresh one for each rush; answers all of that kind."""
+    async with as_owner(pool) as db:
+        await db.execute(
+            f"""
+            INSERT INTO sessions (venue_id, facilitator_id, title, starts_at, ends_at, capacity)
+            SELECT 1, 1, 'Session', '2030-01-01Z', '2030-01-02Z', {SCARCE_PLACES} FROM generate_series(2, {count});
+            INSERT INTO session_places (session_id, total) SELECT id, capacity FROM sessions ON CONFLICT DO NOTHING;
+            """  # noqa: S608 - numbers of this module
+        )
+        rows = await db.fetch("SELECT id FROM sessions WHERE capacity = $1 ORDER BY id", SCARCE_PLACES)
+    return [row["id"] for row in rows]
+
+
+async def log_in(pool: Pool, people: int) -> tuple[datetime, list[tuple[int, UUID, int]]]:
+    """Log the first people in, as customers with an address of their own; answers who by which login, and the time."""
+    async with as_owner(pool) as db:
+        await db.execute("SET statement_timeout = 0")
+        await db.execute("UPDATE users SET email_verified_at = clock_timestamp() WHERE id <= $1", people, timeout=60)
+        await db.execute(
+            """
+            INSERT INTO user_roles (user_id, role_id)
+            SELECT u.id, r.id FROM users AS u, roles AS r WHERE u.id <= $1 AND r.code = 'customer'
+            """,
+            people,
+            timeout=60,
+        )
+        await db.execute(
+            """
+            INSERT INTO logins (user_id, expires_at)
+            SELECT id, clock_timestamp() + interval '1 day' FROM users WHERE id <= $1
+            """,
+            people,
+            timeout=60,
+        )
+        await db.execute("VACUUM ANALYZE", timeout=120)
+        rows = await db.fetch(
+            "SELECT l.user_id, l.id, u.token_version FROM logins AS l JOIN users AS u ON u.id = l.user_id ORDER BY 1"
+        )
+        now: datetime = await db.fetchval("SELECT clock_timestamp()")
+        await db.execute("RESET statement_timeout")
+    return now, [(row["user_id"], row["id"], row["token_version"]) for row in rows]
+
+
+async def backends(url: str) -> list[int]:
+    """List the processes that serve the connections to a database."""
+    server = await asyncpg.connect(url)
+    try:
+        rows = await server.fetch(
+            """
+            SELECT pid FROM pg_stat_activity
+            WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+            """
+        )
+    finally:
+        await server.close()
+    return [row["pid"] for row in rows]
+
+
 async def open_venue(pool: Pool) -> None:
     """Open one venue, to be watched."""
     async with pool.acquire() as db:
@@ -163,3 +225,12 @@ async def tell(pool: Pool, venue_id: int, filler: str) -> list[event_log.Told]:
     async with pool.acquire() as db:
         data = f'{{"filler":"{filler}"}}'
         return await event_log.tell(db, [f"venue:{venue_id}"], ["venue.changed"], [data], [], [], [])
+
+
+async def told_at(pool: Pool, venue_id: int) -> dict[int, float]:
+    """Tell when each event of a venue was told, in seconds since 1970, by its version."""
+    async with pool.acquire() as db:
+        rows = await db.fetch(
+            "SELECT version, extract(epoch FROM at)::float8 AS at FROM events WHERE room = $1", f"venue:{venue_id}"
+        )
+    return {row["version"]: row["at"] for row in rows}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.bench import holds, live
+from hub.bench import holds, http, live
 from hub.settings import Settings
 
 
@@ -10,5 +10,7 @@ async def run(settings: Settings, what: str) -> None:
     """Measure and print."""
     if what == "holds":
         await holds.run(settings)
+    elif what == "http":
+        await http.run(settings)
     else:
         await live.run(settings)
