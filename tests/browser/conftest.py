@@ -1,23 +1,31 @@
 """Windows of a real browser on the whole application, and a small town to look at."""
 
+import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote_plus
 
+import orjson
 import pytest
-from playwright.async_api import Browser, Page, WebSocket
+from playwright.async_api import Browser, Error, Page, Request, WebSocket, expect
 
 from hub.models.room_types import RoomType
 from hub.models.rooms import Room
 from hub.models.sessions import Session
 from hub.models.venues import Venue
+from tests.browser.onlookers import Neighbours, Onlooker, leaks
 from tests.builders import make_room, make_room_type, make_session, make_venue
-from tests.doors import PASSWORD, AppServer, People, Person
+from tests.doors import PASSWORD, AppServer, Log, Person
 
+# Seconds that a window is waited for: a machine may be busy, and a test that passes waits no longer than it must.
+PATIENCE = 30
+expect.set_options(timeout=PATIENCE * 1000)
 # What a page may be told by the network without anything being wrong: who is not logged in, and what was refused.
 _EXPECTED = re.compile("the server responded with a status of (401|403|404|409|410|415|422|429)")
+_IMPERSONAL = re.compile("/static/|/lib/|/dev/mail|/favicon")
 
 
 @dataclass
@@ -26,30 +34,76 @@ class Window:
 
     page: Page
     base: str
+    # Who was ever logged in here, or proved to be somebody by the token of a letter.
+    people: set[int] = field(default_factory=set)
     traffic: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    # What a cache between us and everybody may keep.
+    cacheable: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    _reading: list[asyncio.Task[None]] = field(default_factory=list)
 
     def watch(self) -> None:
         """Write down every frame and every answer, and every error of a script."""
         self.page.on("websocket", self._socket)
-        self.page.on("response", self._answer)
+        self.page.on("request", self._asked)
+        self.page.on("requestfinished", self._answered)
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("console", self._console)
 
     def _socket(self, socket: WebSocket) -> None:
         socket.on("framereceived", lambda frame: self.traffic.append(str(frame)))
+        socket.on("framesent", lambda frame: self.said.append(str(frame)))
 
-    async def _answer(self, response: Any) -> None:
-        # The outbox holds everybody's letters, for whoever tries the hub out; production has none.
-        if "/dev/mail" in response.url:
-            return
-        with contextlib.suppress(Exception):
-            self.traffic.append(await response.text())
+    def _asked(self, request: Request) -> None:
+        if request.url.startswith(self.base):
+            self.said.append(f"{unquote_plus(request.url)} {request.post_data or ''}")
 
-    @property
-    def is_a_guests(self) -> bool:
-        """Tell whether nobody ever logged in here."""
-        return not any('"access_token"' in one for one in self.traffic)
+    def _answered(self, request: Request) -> None:
+        # Elsewhere, as at a provider of identities, others are to blame; files on the disk know nobody; and the outbox
+        # holds everybody's letters, for whoever tries the hub out: production has none.
+        if request.url.startswith(self.base) and not _IMPERSONAL.match(request.url, len(self.base)):
+            self._reading.append(asyncio.create_task(self._read(request)))
+
+    async def _read(self, request: Request) -> None:
+        # A page that was left may have taken its answers along.
+        with contextlib.suppress(Error):
+            response = await request.response()
+            if response is None:
+                return
+            text = await response.text()
+            self.traffic.append(text)
+            if "no-store" not in response.headers.get("cache-control", ""):
+                self.cacheable.append(text)
+            self._meet(text)
+
+    def _meet(self, text: str) -> None:
+        """See who is logged in here by an answer that says so."""
+        with contextlib.suppress(ValueError):
+            said = orjson.loads(text)
+            if isinstance(said, dict) and "access_token" in said:
+                self.people.add(said["user"]["id"])
+            if isinstance(said, dict) and {"email", "venue_name", "invited_by"} <= said.keys():
+                self.said.append(said["email"])
+
+    async def close(self) -> None:
+        """Close the window once everything that came to it is written down."""
+        if self._reading:
+            await asyncio.wait(self._reading, timeout=PATIENCE)
+        await self.page.context.close()
+
+    def onlookers(self) -> list[Onlooker]:
+        """Say what came to whoever looked through this window, and what caches may have kept of it."""
+        said = "\n".join(self.said)
+        return [
+            Onlooker(f"a window of {sorted(self.people) or 'a guest'}", self.people, "\n".join(self.traffic), said),
+            Onlooker("a cache", set(), "\n".join(self.cacheable)),
+        ]
+
+    def forget(self) -> None:
+        """Take back what came to this window, which a test has judged by itself."""
+        for kept in (self.traffic, self.cacheable):
+            kept.clear()
 
     def _console(self, message: Any) -> None:
         # Elsewhere, as at a provider of identities, others are to blame.
@@ -67,13 +121,21 @@ class Window:
         await self.page.locator('.connection[data-state="live"]').wait_for()
 
     async def log_in(self, person: Person) -> None:
-        """Log in as somebody on the log-in page."""
-        await self.page.goto(f"{self.base}/login")
-        await self.page.fill("[name=email]", person.email)
-        await self.page.fill("[name=password]", PASSWORD)
-        await self.page.click("#enter [type=submit]")
-        await self.page.locator(".person .name").wait_for(state="attached")
-        await self.page.wait_for_url(f"{self.base}/")
+        """Let this window be somebody's, as it is after the log-in page, which has tests of its own."""
+        credentials = {"email": person.email, "password": PASSWORD}
+        own = {"Origin": self.base, "User-Agent": await self._user_agent()}
+        answer = await self.page.context.request.post(f"{self.base}/session/login", data=credentials, headers=own)
+        assert answer.ok, await answer.text()
+        self.people.add(person.id)
+
+    async def _user_agent(self) -> str:
+        return str(await self.page.evaluate("navigator.userAgent"))
+
+    async def fill_in_log_in(self, email: str, password: str = PASSWORD) -> None:
+        """Log in on the log-in page, which is open."""
+        await self.page.get_by_label("E-mail").fill(email)
+        await self.page.get_by_label("Password").fill(password)
+        await self.page.get_by_role("button", name="Log in").click()
 
     def cell(self, row: int, column: int) -> Any:
         """Name a cell of the hour board."""
@@ -89,7 +151,7 @@ class Town:
     """A hall, a hotel and a session, and whose they are."""
 
     owner: Person
-    people: People
+    people: Neighbours
     hall: Venue
     room: Room
     hotel: Venue
@@ -98,9 +160,14 @@ class Town:
 
 
 @pytest.fixture
-async def town(app_server: AppServer) -> Town:
+def people(app_server: AppServer) -> Neighbours:
+    """Register people of the whole application, of whom every word is known."""
+    return Neighbours(app_server.hub)
+
+
+@pytest.fixture
+async def town(app_server: AppServer, people: Neighbours) -> Town:
     """Open a hall, a hotel and a session in the application's database; all in UTC and around the clock."""
-    people = People(app_server.hub)
     owner = await people.vendor()
     hub, actor = app_server.hub, owner.actor
     hall = await make_venue(hub, actor, slot_step_minutes=60, min_slot_minutes=60)
@@ -116,36 +183,23 @@ Open = Callable[..., Any]
 
 
 @pytest.fixture
-async def window(app_server: AppServer, browser: Browser) -> AsyncIterator[Open]:
-    """Open windows, each with its own cookies; in none anything may go wrong, and in a guest's no person be named."""
+async def window(log: Log, app_server: AppServer, browser: Browser, people: Neighbours) -> AsyncIterator[Open]:
+    """Open windows, each with its own cookies; nothing may go wrong in any, nor come to it of others by no right."""
     windows: list[Window] = []
 
     async def opened(width: int = 1280, **how: Any) -> Window:
         context = await browser.new_context(
             **({"viewport": {"width": width, "height": 900}, "locale": "en-GB", "timezone_id": "UTC"} | how)
         )
-        page = await context.new_page()
-        page.set_default_timeout(5_000)
-        found = Window(page, app_server.url)
+        context.set_default_timeout(PATIENCE * 1000)
+        found = Window(await context.new_page(), app_server.url)
         found.watch()
         windows.append(found)
         return found
 
     yield opened
     for one in windows:
-        await one.page.context.close()
+        await one.close()
     assert [fault for one in windows for fault in one.faults] == []
-    seen = "\n".join(text for one in windows if one.is_a_guests for text in one.traffic)
-    assert [word for word in await private_words(app_server) if word in seen] == []
-
-
-async def private_words(app_server: AppServer) -> list[str]:
-    """List what only some may know: the addresses and numbers of everybody, and the names of who is only a guest."""
-    async with app_server.hub.pool.acquire() as db:
-        rows = await db.fetch(
-            """
-            SELECT u.email::text, u.phone, CASE WHEN r.code = 'customer' THEN u.full_name END AS name
-            FROM users AS u JOIN user_roles AS ur ON ur.user_id = u.id JOIN roles AS r ON r.id = ur.role_id
-            """
-        )
-    return [word for row in rows for word in row.values() if word]
+    assert not windows or '"event": "request"' in log.getvalue()
+    assert await leaks(people, [onlooker for one in windows for onlooker in one.onlookers()], log.getvalue()) == []

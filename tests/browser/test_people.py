@@ -31,12 +31,6 @@ def settings(settings: Settings, openid: OpenId) -> Settings:
     return replace(settings, google_client_id="the-hub", google_client_secret="its-secret", google_issuer=openid.issuer)
 
 
-@pytest.fixture
-def people(app_server: AppServer) -> People:
-    """Register people of the whole application."""
-    return People(app_server.hub)
-
-
 async def from_the_outbox(window: Window, app_server: AppServer, recipient: str) -> Page:
     """Open the newest letter to somebody in a tab of its own, as whoever tries the hub out does."""
     await queue.work_off(app_server.hub)
@@ -149,7 +143,7 @@ async def test_no_link_leads_elsewhere_after_the_log_in(
     await expect(hers.page).to_have_url(f"{app_server.url}/")
 
 
-async def test_what_was_typed_goes_with_whoever_logs_out(window: Open, people: People) -> None:
+async def test_what_was_typed_goes_with_whoever_logs_out(window: Open, app_server: AppServer, people: People) -> None:
     ana, rui = await people.customer("Ana Reis"), await people.customer("Rui Reis")
     theirs: Window = await window()
     await theirs.log_in(ana)
@@ -159,7 +153,9 @@ async def test_what_was_typed_goes_with_whoever_logs_out(window: Open, people: P
     await expect(theirs.page.locator("#content")).to_contain_text("Log in to see this page.")
     await theirs.log_in(rui)
     await theirs.open("/account")
-    await expect(theirs.page.get_by_label("Gender")).to_have_value("")
+    async with app_server.hub.pool.acquire() as db:
+        his = await db.fetchval("SELECT gender FROM users WHERE id = $1", rui.id)
+    await expect(theirs.page.get_by_label("Gender")).to_have_value(his)
 
 
 async def forgot(window: Window, email: str) -> None:
