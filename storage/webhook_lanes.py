@@ -149,6 +149,21 @@ async def delivered(
     )
 
 
+async def hold(db: Db, lanes: Sequence[Lane], seconds: float) -> int:
+    """Hold lanes for so many seconds more; answers how many of them are still held."""
+    return await run(
+        db,
+        """
+        UPDATE webhook_lanes AS l SET due_at = clock_timestamp() + $3 * interval '1 second'
+        FROM unnest($1::bigint[], $2::uuid[]) AS h (webhook_id, lease)
+        WHERE l.webhook_id = h.webhook_id AND l.lease = h.lease
+        """,
+        [lane.webhook_id for lane in lanes],
+        [lane.lease for lane in lanes],
+        seconds,
+    )
+
+
 async def hasten(db: Db, webhook_id: int, since: datetime) -> int:
     """Have all that failed while the receiver was away, and never before, tried at once, for it is back."""
     return await run(

@@ -63,11 +63,10 @@ class Inbox:
         return [one["type"] for one in self.got]
 
     async def until(self, count: int) -> None:
-        """Wait until so many different messages were taken."""
-        async with asyncio.timeout(60):
-            while len(set(self.ids)) < count:
-                self.arrived.clear()
-                await self.arrived.wait()
+        """Wait until so many different messages were taken, as long as there are any."""
+        while len(set(self.ids)) < count:
+            self.arrived.clear()
+            await asyncio.wait_for(self.arrived.wait(), 60)
 
     async def take(self, request: web.Request) -> web.StreamResponse:
         """Look at a message and answer."""

@@ -37,8 +37,8 @@ AT_ONCE: Final = 500
 MOST_WAITING: Final = 10_000
 # Receivers that one worker sends to at the same time: those who are well, and those who are slow or fail.
 PLACES: Final = {False: 60, True: 40}
-# For which a lane is taken, and after which somebody else takes it whose worker died.
-LEASE: Final = 30.0
+# For which a lane is held, and how often that is renewed: a lane whose worker died waits no longer than that.
+LEASE, RENEWED_EVERY = 5.0, 1.0
 # One turn of a lane: messages that are read at once, seconds until what was taken is noted, and until others are first.
 BATCH: Final = 20
 SECONDS_UNNOTED: Final = 2.0
@@ -66,6 +66,7 @@ async def run(hub: Hub) -> None:
     async with receivers(anywhere=hub.settings.webhook_private) as gate, asyncio.TaskGroup() as group:
         sender = Sender(hub, gate)
         group.create_task(_keep_collecting(hub), name="webhooks: collect")
+        group.create_task(sender.keep_holding(), name="webhooks: hold")
         for slow in PLACES:
             group.create_task(sender.keep_sending(slow=slow), name=f"webhooks: {'slow' if slow else 'quick'}")
 
@@ -77,9 +78,13 @@ async def work_off(hub: Hub) -> int:
         sender = Sender(hub, gate)
         while await collect(hub):
             pass
-        while lanes := [lane for slow, places in PLACES.items() for lane in await sender.take(places, slow=slow)]:
-            await asyncio.gather(*map(sender.turn, lanes))
-            turns += len(lanes)
+        holding = asyncio.create_task(sender.keep_holding())
+        try:
+            while lanes := [lane for slow, places in PLACES.items() for lane in await sender.take(places, slow=slow)]:
+                await asyncio.gather(*map(sender.turn, lanes))
+                turns += len(lanes)
+        finally:
+            holding.cancel()
     return turns
 
 
@@ -107,6 +112,7 @@ class Sender:
 
     hub: Hub
     gate: Receivers
+    _held: dict[int, Lane] = field(default_factory=dict)
     _database: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_THE_DATABASE))
     _is_stopping: bool = False
 
@@ -134,6 +140,18 @@ class Sender:
             for turn in turns:
                 turn.cancel()
 
+    async def keep_holding(self) -> None:
+        """Hold the lanes that have their turn until cancelled."""
+        while True:
+            await asyncio.sleep(RENEWED_EVERY)
+            if not self._held:
+                continue
+            try:
+                async with self.hub.reading() as db:
+                    await store.hold(db, list(self._held.values()), LEASE)
+            except HubError as error:
+                log.warning("lanes of webhooks may be taken by others: %s", error)
+
     async def take(self, places: int, *, slow: bool) -> list[Lane]:
         """Take at most so many lanes of which something is due."""
         if places <= 0:
@@ -144,6 +162,7 @@ class Sender:
     async def turn(self, lane: Lane) -> None:
         """Send what is due of a lane until one fails, nothing is left, or it is somebody else's turn."""
         until = time.monotonic() + TURN
+        self._held[lane.webhook_id] = lane
         try:
             while time.monotonic() < until and not self._is_stopping:
                 async with self._database, self.hub.reading() as db:
@@ -160,6 +179,10 @@ class Sender:
             log.warning("webhook %s has to wait: %s", lane.webhook_id, error)
         except Exception:
             log.exception("webhook %s failed, and is tried again", lane.webhook_id)
+        finally:
+            # Another turn of the same lane may have begun.
+            if self._held.get(lane.webhook_id) is lane:
+                del self._held[lane.webhook_id]
 
     async def _send(
         self, lane: Lane, receiver: Receiver, messages: Sequence[Message], told: Mapping[int, Booking], until: float

@@ -326,7 +326,10 @@ async def test_a_receiver_that_says_it_is_gone_is_switched_off_at_once(stand: St
 
 
 @pytest.mark.abuse("P22")
-async def test_a_worker_that_dies_leaves_at_most_doubles_of_the_same_id(stand: Stand, receivers: Street) -> None:
+async def test_a_worker_that_dies_leaves_at_most_doubles_of_the_same_id(
+    stand: Stand, receivers: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "LEASE", 60.0)
     inbox = receivers.inbox()
     webhook = await hook(stand.hub, stand.owner, stand.hall.id, inbox)
     await tell(stand.hub, stand.hall.id, 40)
@@ -350,6 +353,27 @@ async def test_a_worker_that_dies_leaves_at_most_doubles_of_the_same_id(stand: S
             assert not await webhook_lanes.delivered(db, lane, [1], [200], [1], 60, slow=False)
             assert await webhook_lanes.failed(db, lane, 1, 500, "late", 1, 60, 60, 60) is None
     assert (await state(stand.hub, webhook)).waiting == 0
+
+
+async def test_a_lane_is_held_for_as_long_as_its_turn_takes(
+    stand: Stand, receivers: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "RENEWED_EVERY", 0.05)
+    ends: list[Any] = []
+
+    async def wait(request: web.Request, told: dict[str, Any]) -> web.StreamResponse:
+        while len(set(ends)) < 3:
+            await asyncio.sleep(0.05)
+            ends.extend(await rows(stand.hub, "SELECT due_at FROM webhook_lanes"))
+        return web.Response()
+
+    inbox = receivers.inbox(answer=wait)
+    await hook(stand.hub, stand.owner, stand.hall.id, inbox)
+    await tell(stand.hub, stand.hall.id, 1)
+    await job.work_off(stand.hub)
+    assert inbox.sequences == [1]
+    assert ends == sorted(ends)
+    assert await rows(stand.hub, "SELECT lease, due_at <= clock_timestamp() FROM webhook_lanes") == [(None, True)]
 
 
 async def test_two_workers_collect_nothing_twice_and_send_to_one_receiver_one_after_the_other(
