@@ -22,6 +22,8 @@ else:
 ACQUIRE_SECONDS = 2.0
 # Reads and writes what it must, and can alter neither the schema nor the audit; migrations make it (0015_audit.sql).
 APPLICATION = "hub_app"
+# Longer than any statement may take: whoever says nothing for so long is out of reach, and does not say that either.
+COMMAND_SECONDS = 6.0
 TIMEOUTS = {"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"}
 
 
@@ -45,7 +47,7 @@ async def open_pool(url: str, size: int) -> Pool:
         max_size=size,
         init=prepare,
         reset=_nothing_to_reset,
-        command_timeout=10,
+        command_timeout=COMMAND_SECONDS,
         server_settings={"role": APPLICATION, "application_name": "hub", "timezone": "UTC", "jit": "off", **TIMEOUTS},
     )
     return pool
@@ -71,5 +73,10 @@ async def connection(pool: Pool) -> AsyncIterator[asyncpg.pool.PoolConnectionPro
         raise Unavailable() from error
     try:
         yield db
+    except (TimeoutError, asyncpg.InternalClientError):
+        # Nobody knows what is still under way on it, and asking to cancel that would take as long again; or the server
+        # has said good-bye in between, and the driver heard it when something else was expected.
+        db.terminate()
+        raise
     finally:
         await pool.release(db)

@@ -67,7 +67,7 @@ async def refusing() -> AsyncIterator[None]:
         if refusal is None:
             raise
         raise type(refusal)(refusal.sentence, retry_after=refusal.retry_after, **refusal.details) from error
-    except (asyncpg.InterfaceError, ConnectionError, TimeoutError) as error:
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError, TimeoutError) as error:
         raise Unavailable() from error
 
 
@@ -81,6 +81,9 @@ async def transaction(pool: Pool, author: bytes = b"") -> AsyncIterator[Db]:
         try:
             await _begin(db, author)
             yield db
+        except (TimeoutError, asyncpg.InternalClientError):
+            # The connection is given up, and everything with it.
+            raise
         except BaseException:
             await db.execute("ROLLBACK")
             raise

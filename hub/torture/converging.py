@@ -41,8 +41,11 @@ class Mirror:
         for part, expected in wanted.items():
             known = self.state.get(part)
             if known != expected:
-                keys = [key for key in {*known, *expected} if known.get(key) != expected.get(key)] if known else []
-                wrong.append(f"{self.follower.room} {part}: {sorted(keys)[:5]}")
+                keys = (
+                    sorted(key for key in {*known, *expected} if known.get(key) != expected.get(key)) if known else []
+                )
+                shown = [f"{key} is {known.get(key)}, not {expected.get(key)}" for key in keys[:2] if known]
+                wrong.append(f"{self.follower.room} {part}: {shown}")
         return wrong
 
 

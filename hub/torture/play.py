@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+import orjson
+
 from hub.torture.postbox import Postbox
 from hub.torture.proxy import Fate, FaultProxy, Streams
 from hub.torture.servers import Servers, Worker, ports_of
@@ -204,10 +206,19 @@ class Play:
             for line in worker.log.read_text(errors="replace").splitlines()
             if _FAULT.search(line)
         ]
-        self.must("no worker met a fault", not lines, "; ".join(line[:300] for line in lines[:_MOST_FAULTS_SHOWN]))
+        self.must("no worker met a fault", not lines, "; ".join(map(_shown, lines[:_MOST_FAULTS_SHOWN])))
 
     async def _stop_workers(self) -> None:
         await asyncio.gather(*(worker.stop() for worker in self.workers))
+
+
+def _shown(line: str) -> str:
+    """Show of a fault what it was, and where it came from: the end of its traceback."""
+    try:
+        told = orjson.loads(line)
+    except ValueError:
+        return line[:300]
+    return f"{told.get('event')}: {str(told.get('exception', ''))[-600:]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class FaultProxy:
         self._reach = reach
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._clients: set[asyncio.StreamWriter] = set()
         self._pumps: set[asyncio.Task[None]] = set()
         self._flows = asyncio.Event()
         self._flows.set()
@@ -71,6 +72,11 @@ class FaultProxy:
         self.bitten["cut"] += len(cut) // 2
         return len(cut) // 2
 
+    def say(self, data: bytes) -> None:
+        """Say to every client what the server has not said, or not yet."""
+        for writer in self._clients:
+            writer.write(data)
+
     def hold(self) -> None:
         """Hold up everything that is under way, both ways, until it is mended; nobody is told."""
         self._flows.clear()
@@ -98,12 +104,14 @@ class FaultProxy:
             _reset(writer)
             return
         self._open |= {writer, far_writer}
+        self._clients.add(writer)
         there = self._start(self._pump(reader, far_writer, is_reply=False))
         back = self._start(self._pump(far_reader, writer, is_reply=True, fate=fate))
         await asyncio.wait({there, back}, return_when=asyncio.FIRST_COMPLETED)
         # Whoever closes, the other side hears of it only once what was held up has gone through.
         for other in (there, back):
             other.cancel()
+        self._clients.discard(writer)
         for end in (writer, far_writer):
             self._open.discard(end)
             end.close()

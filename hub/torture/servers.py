@@ -137,6 +137,10 @@ class Worker:
             self.process = None
 
 
+def _variable(setting: str) -> str:
+    return setting.upper() if setting == "smtp_url" else f"HUB_{setting.upper()}"
+
+
 @dataclass
 class Servers:
     """PostgreSQL, Valkey, and a proxy before each; workers are started for each promise."""
@@ -210,7 +214,7 @@ class Servers:
             "HUB_ACCESS_MINUTES": "1440",
             "HUB_HOLDS_PER_PERSON": "1000",
             "HUB_HOLDS_PER_VENUE": "1000",
-            **{f"HUB_{name.upper()}": str(value) for name, value in settings.items()},
+            **{_variable(name): str(value) for name, value in settings.items()},
         }
         return Worker(environment, self.folder / f"worker-{number}.log", changes)
 
