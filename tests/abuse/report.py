@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ def cases() -> dict[str, Case]:
     }
 
 
+@functools.cache
 def proofs() -> list[Proof]:
     """Find every `pytest.mark.abuse(...)`, by the test it stands on."""
     found = []
