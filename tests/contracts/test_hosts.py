@@ -56,6 +56,12 @@ def test_the_proxy_waits_longer_than_the_hub_pings_and_gives_up_connections_soon
     assert int(upstream[1]) < SECONDS_AT_REST
 
 
+def test_no_place_of_the_proxy_loses_the_headers_of_all() -> None:
+    text = (HOSTS / "nginx.conf").read_text()
+    for place in re.findall(r"location [^{]*\{[^}]*\}", text):
+        assert "proxy_set_header" not in place
+
+
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="there is no nginx here to ask")
 def test_nginx_takes_the_configuration(tmp_path: Path) -> None:
     self_signed(tmp_path)
