@@ -58,8 +58,9 @@ def test_the_proxy_waits_longer_than_the_hub_pings_and_gives_up_connections_soon
 
 def test_no_place_of_the_proxy_loses_the_headers_of_all() -> None:
     text = (HOSTS / "nginx.conf").read_text()
-    for place in re.findall(r"location [^{]*\{[^}]*\}", text):
-        assert "proxy_set_header" not in place
+    places = re.findall(r"^ +location [^{]*\{[^}]*\}", text, re.MULTILINE)
+    assert len(places) == text.count("\n        location ")
+    assert [place for place in places if "proxy_set_header" in place] == []
 
 
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="there is no nginx here to ask")
