@@ -82,7 +82,7 @@ def no_greeting_deadline() -> None:
 
 def no_going_away() -> None:
     """Wait, at the end, for every socket to leave by itself."""
-    replace("hub.live.server", "Live._send_away", _nothing)
+    replace("hub.live.server", "Live.send_away", _nothing)
     replace("hub.app", "SECONDS_TO_FINISH", 3600.0)
     replace("hub.live.server", "_SECONDS_TO_STOP", 3600.0)
 

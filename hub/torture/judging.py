@@ -29,7 +29,7 @@ async def judge_followers(play: Play, crowd: Crowd) -> None:
         last = max(told, default=0)
         for one in followers:
             shown += len(one.shown)
-            wrong += _compared(one, told, last)
+            wrong += compared(one, told, last)
     play.must("nobody met a gap or an event twice", not faults, "; ".join(faults[:_MOST_SHOWN]))
     play.must(
         "what everybody was shown is the log, in its order",
@@ -38,7 +38,7 @@ async def judge_followers(play: Play, crowd: Crowd) -> None:
     )
 
 
-def _compared(one: Follower, told: dict[int, int], last: int) -> list[str]:
+def compared(one: Follower, told: dict[int, int], last: int) -> list[str]:
     """List in what a follower's story differs from the log."""
     if one.began is None:
         return [f"{one.room or one.command}: a follower never began"]

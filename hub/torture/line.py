@@ -68,8 +68,12 @@ class Line(asyncio.Protocol):
             end.setblocking(False)
             if receive_buffer:
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-            await loop.sock_connect(end, ("127.0.0.1", port))
-            _, line = await loop.create_connection(lambda: cls(port, hear, address), sock=end)
+            try:
+                await loop.sock_connect(end, ("127.0.0.1", port))
+                _, line = await loop.create_connection(lambda: cls(port, hear, address), sock=end)
+            except BaseException:
+                end.close()
+                raise
             try:
                 await line.upgraded
             except BaseException:

@@ -14,6 +14,7 @@ from hub.torture.ground import Hall, hall, people, slot
 from hub.torture.judging import judge_followers
 from hub.torture.play import Play
 from storage import torture
+from storage.pool import ACQUIRE_SECONDS, COMMAND_SECONDS
 
 _PATIENCE = 60.0
 _MOST_HOURS = 8_000
@@ -186,7 +187,9 @@ async def fail_honestly(play: Play) -> None:
         play.must("every request is answered", not unanswered, f"{len(unanswered)} were not" * bool(unanswered))
         slowest = max(seconds for _, seconds, _ in pace.history)
         play.must("no request hangs", slowest < 20, f"{slowest:.1f} s was the longest")
-        play.within("requests, p99", percentile([seconds for _, seconds, _ in pace.history], 0.99), 2.5)
+        # Who was under way when the silence began, or waits behind them, waits as long as a command may take.
+        play.within("requests, p95", percentile([seconds for _, seconds, _ in pace.history], 0.95), 2.5)
+        play.within("the longest request", slowest, 2 * COMMAND_SECONDS + ACQUIRE_SECONDS)
         play.within("bookings go on after an outage", max(back), 5)
         play.must("who is refused is told when to ask again", not pace.without_retry_after)
         play.must("readiness follows", not_ready > 0, not_ready)

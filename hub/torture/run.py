@@ -15,7 +15,7 @@ from hub.errors import HubError
 from hub.torture.play import CAME_TO_ITS_END, Promise, Row, Scale, play
 from hub.torture.promises import PROMISES
 from hub.torture.servers import run_servers
-from hub.torture.table import line_of, table_of
+from hub.torture.table import known_at_once, table_of
 from storage import torture
 
 
@@ -61,7 +61,7 @@ async def run(options: Options, say: Callable[[str], None] = print) -> list[Row]
                 template = await torture.make_template(servers.postgres.url)
                 for promise in sharing:
                     rows.append(await play(promise, servers, template, seed, options.scale, controlled=options.control))
-                    say(line_of(rows[-1]))
+                    say(known_at_once(rows[-1]))
     say(f"\n{table_of(rows)}\nseed {seed}, {time.monotonic() - began:.0f} s")
     _judge(rows, seed, control=options.control)
     return rows

@@ -10,8 +10,14 @@ from hub.torture.play import Mark, Row
 _WIDTH = 116
 
 
+def known_at_once(row: Row) -> str:
+    """Write one promise as soon as it is known: in one line, and what was broken below it."""
+    broken = [line for mark in row.broken for line in _wrapped("BROKEN", f"{mark.what}: {mark.said}")]
+    return "\n".join([line_of(row), *broken])
+
+
 def line_of(row: Row) -> str:
-    """Write one promise in one line, as soon as it is known."""
+    """Write one promise in one line."""
     return f"{row.promise.id:4} {'holds ' if row.holds else 'BROKEN'} {row.seconds:6.1f} s  {row.promise.sentence}"
 
 
