@@ -66,7 +66,7 @@ async def converge(play: Play) -> None:
             *(Mirror(crowd.add("me", {}, actor.token), "/me/snapshot", actor) for actor in actors[:4]),
         ]
         await crowd.settled(_SECONDS_TO_CONVERGE)
-        acting = _Acting(asker, venue, actors)
+        acting = _Acting(asker, venue, actors, ways=8 if play.is_quick else 9)
         wrong: list[str] = []
         rounds = play.many(6, 2, "rounds of acts")
         for number in range(rounds):
@@ -96,8 +96,8 @@ async def converge(play: Play) -> None:
 class _Acting:
     """All kinds of acts, some of which are refused."""
 
-    def __init__(self, asker: Asker, venue: Hall, actors: list[Person]) -> None:
-        self.asker, self.venue, self.actors = asker, venue, actors
+    def __init__(self, asker: Asker, venue: Hall, actors: list[Person], ways: int) -> None:
+        self.asker, self.venue, self.actors, self.ways = asker, venue, actors, ways
         self.own: dict[int, list[int]] = {}
         self.sessions: list[int] = []
         self.closures: list[int] = []
@@ -115,7 +115,7 @@ class _Acting:
     async def _be_a_guest(self, actor: Person, chance: Random) -> None:
         own = self.own.setdefault(actor.id, [])
         wanted = [slot(chance.choice(self.venue.room_ids), chance.randrange(_HOURS), chance.randint(1, 2))]
-        way = chance.randrange(8)
+        way = chance.randrange(self.ways)
         if way <= 2 or not own:
             path = "/bookings" if way == 0 else "/holds"
             answer = await self.asker.insist("POST", path, {"items": wanted}, actor)
@@ -131,6 +131,8 @@ class _Acting:
             await self.asker.insist("POST", f"/bookings/{booking}/cancel", {"reason": "x"}, actor)
         elif way == 6:
             await self.asker.insist("POST", f"/bookings/{booking}/reschedule", {"items": wanted}, actor)
+        elif way == 7:
+            await self.asker.insist("POST", f"/holds/{booking}/renew", {}, actor)
         else:
             await self.asker.insist("PATCH", "/me", {"full_name": f"Called {chance.randrange(1000)}"}, actor)
 

@@ -68,6 +68,7 @@ class Mark:
     held: bool
     said: str
     counts: bool = True
+    is_speed: bool = False
 
 
 @dataclass
@@ -120,7 +121,9 @@ class Play:
 
     def within(self, what: str, value: float, most: float, unit: str = "s") -> None:
         """Judge a speed, which counts in a full run only."""
-        self.marks.append(Mark(what, value <= most, f"{value:.4g} of {most:g} {unit}", counts=not self.is_quick))
+        self.marks.append(
+            Mark(what, value <= most, f"{value:.4g} of {most:g} {unit}", counts=not self.is_quick, is_speed=True)
+        )
 
     async def start(
         self, count: int = 2, *, through: tuple[str, ...] = (), each: Sequence[tuple[str, ...]] = ((),), **settings: Any
@@ -235,6 +238,11 @@ class Row:
     def broken(self) -> list[Mark]:
         """List what did not hold although it counts."""
         return [mark for mark in self.marks if mark.counts and not mark.held]
+
+    @property
+    def is_only_slow(self) -> bool:
+        """Tell whether nothing is wrong but that something took too long, as on a machine that has much else to do."""
+        return bool(self.broken) and not self.toothless and all(mark.is_speed for mark in self.broken)
 
     @property
     def toothless(self) -> list[str]:

@@ -12,13 +12,14 @@ _WIDTH = 116
 
 def known_at_once(row: Row) -> str:
     """Write one promise as soon as it is known: in one line, and what was broken below it."""
-    broken = [line for mark in row.broken for line in _wrapped("BROKEN", f"{mark.what}: {mark.said}")]
+    broken = [line for mark in row.broken for line in _wrapped(_verdict(mark), f"{mark.what}: {mark.said}")]
     return "\n".join([line_of(row), *broken])
 
 
 def line_of(row: Row) -> str:
     """Write one promise in one line."""
-    return f"{row.promise.id:4} {'holds ' if row.holds else 'BROKEN'} {row.seconds:6.1f} s  {row.promise.sentence}"
+    verdict = "holds" if row.holds else "SLOW" if row.is_only_slow else "BROKEN"
+    return f"{row.promise.id:4} {verdict:6} {row.seconds:6.1f} s  {row.promise.sentence}"
 
 
 def table_of(rows: Sequence[Row]) -> str:
@@ -38,7 +39,9 @@ def _described(row: Row) -> str:
 def _verdict(mark: Mark) -> str:
     if mark.held:
         return "held"
-    return "BROKEN" if mark.counts else "slow"
+    if not mark.counts:
+        return "slow"
+    return "SLOW" if mark.is_speed else "BROKEN"
 
 
 def _wrapped(name: str, text: str) -> list[str]:
