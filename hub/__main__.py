@@ -136,9 +136,11 @@ def parser() -> argparse.ArgumentParser:
     )
     bench.add_argument(
         "what",
-        choices=["holds", "http", "live"],
-        help="holds: beside pgbench; http: bookings beside Fastify; live: events to many watchers",
+        choices=["holds", "http", "live", "watchers"],
+        help="holds: beside pgbench; http: bookings beside Fastify; live: events to many watchers; "
+        "watchers: one venue with 5,000 of them and 200 writes a second",
     )
+    bench.add_argument("--minutes", type=_minutes, default=5.0, metavar="N", help="with watchers: for so long (5)")
     auditing = command(
         "audit",
         _app("verify_audit"),
@@ -254,7 +256,7 @@ async def _import(options: argparse.Namespace) -> None:
 
 
 async def _bench(options: argparse.Namespace) -> None:
-    await _call("hub.bench", "run", _settings(options), options.what)
+    await _call("hub.bench", "run", _settings(options), options.what, options.minutes)
 
 
 async def _torture(options: argparse.Namespace) -> None:

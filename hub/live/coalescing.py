@@ -14,7 +14,8 @@ import orjson
 from hub.events.availability import AvailabilityChanged
 from hub.live.frames import Frame
 
-# Seconds for which the changes of a venue's availability are gathered; the first after a quiet moment leaves at once.
+# Seconds for which the changes of a venue's availability are gathered at most, for a crowd of watchers; for a few it
+# is less, and the first change after a quiet moment leaves at once.
 TICK = 0.1
 _HEAD = f'2["{AvailabilityChanged.name}",'
 _ABOUT = {
@@ -55,9 +56,10 @@ def _one(run: list[Frame]) -> list[Frame]:
         latest.pop(about, None)
         latest[about] = change
     last = envelopes[-1]
-    last["first_version"] = run[0].version
     last["data"]["changes"] = list(latest.values())
-    return [Frame(run[-1].room, run[-1].version, f"{_HEAD}{orjson.dumps(last).decode()}]")]
+    named = {name: last.pop(name) for name in ("room", "epoch")}
+    text = orjson.dumps({**named, "first_version": run[0].version, **last}).decode()
+    return [Frame(run[-1].room, run[-1].version, f"{_HEAD}{text}]")]
 
 
 def _changes(envelopes: Iterable[Any]) -> Iterable[Any]:

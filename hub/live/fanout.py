@@ -30,6 +30,8 @@ POLL_WITH_REDIS = 5.0
 MOST_EARLY = 500
 # Events of one room read from the log at once.
 _PAGE = 500
+# So long a tick is for each watcher of a room, up to the longest: telling one takes a tenth of that.
+_SECONDS_A_SEAT = 50e-6
 # After all watchers of a room were written to, the next write waits for this part of the time that it took.
 _PAUSE = 1.0
 
@@ -224,7 +226,7 @@ class Fanout:
         # A crowd that takes long to reach is reached less often: the one thing that beats a write for every event.
         now = loop.time()
         room.quiet_until = now + (now - began) * _PAUSE
-        room.tick_until = max(room.quiet_until, began + TICK)
+        room.tick_until = max(room.quiet_until, began + min(TICK, len(room.seats) * _SECONDS_A_SEAT))
 
     def _pass_on_early(self, room: LiveRoom) -> None:
         if not room.early or room.version is None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import asyncpg
 import pytest
 
-from hub.bench import holds, live
+from hub import rooms
+from hub.bench import holds, live, watchers
+from hub.bench.crowd import Crowd
 from hub.bench.holds import Measured, Pace
 from hub.settings import Settings
+from tests.doors import AppServer
+from tests.live.client import soon
+from tests.live.conftest import make_venue, tell
 
 
 async def databases(settings: Settings) -> set[str]:
@@ -65,6 +72,31 @@ async def test_a_small_crowd_hears_the_hub_and_its_peer_alike(settings: Settings
             assert rates[0] > 0
     assert "bursts beside stock python-socketio" in live.report(measured)
     assert await databases(settings) == set()
+
+
+async def test_what_every_watcher_heard_is_counted_once_for_every_write(app_server: AppServer) -> None:
+    venue_id, _ = await make_venue(app_server.hub)
+    crowd, heard = Crowd(int(app_server.url.rpartition(":")[2])), watchers.Heard()
+    app_server.running.live.sockets.allowed_origins = (f"http://localhost:{crowd.port}",)
+    await crowd.grow(10)
+    await crowd.watch(venue_id)
+    crowd.note = heard.note
+    await tell(app_server.hub, rooms.venue(venue_id), 3)
+    for _ in range(12):
+        await tell(app_server.hub, rooms.venue(venue_id), name="availability.changed")
+    await soon(lambda: heard.newest == 15 and sum(heard.at[key].total() for key in heard.at) % 10 == 0)
+    measured = await watchers.judged(app_server.hub.pool, venue_id, heard, 10)
+    assert measured.waits.total() == 15 * 10
+    assert measured.frames <= 15 * 10
+    heard.at.popitem()
+    with pytest.raises(AssertionError, match="were not told to every watcher once"):
+        await watchers.judged(app_server.hub.pool, venue_id, heard, 10)
+    crowd.leave()
+
+
+def test_the_quantiles_of_what_was_waited_for() -> None:
+    measured = watchers.Measured(waits=Counter({10: 90, 300: 8, 900: 2}))
+    assert [measured.quantile(part) for part in (0.5, 0.9, 0.95, 0.99)] == [10, 10, 300, 900]
 
 
 @pytest.mark.slow

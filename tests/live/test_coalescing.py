@@ -126,6 +126,7 @@ async def test_what_a_watcher_costs_is_bounded_by_the_tick(
     app_server: AppServer, watch: Watch, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(fanout, "TICK", 1.0)
+    monkeypatch.setattr(fanout, "_SECONDS_A_SEAT", 1.0)
     venue_id, _ = await make_venue(app_server.hub)
     room = rooms.venue(venue_id)
     watcher = await watch(app_server)
