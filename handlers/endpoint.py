@@ -19,7 +19,7 @@ SIGNED_IN = "signed_in"
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 # Which live room an ask of this person is about.
-Follows: TypeAlias = "Callable[[Actor, Any], Followed]"
+Follows: TypeAlias = "Callable[[Actor, Any], Followed[Any]]"
 
 
 @dataclass(frozen=True, slots=True)

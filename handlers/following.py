@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
 import secrets
@@ -9,21 +10,22 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any, Generic, TypeVar
 
 from aiohttp import hdrs, web
 
 from handlers.connect import SocketDoors
 from handlers.over_http import FOLLOW, FOLLOWED, HUB
 from handlers.patience import PatientHandler
-from hub.core import Actor
+from hub.core import Actor, Hub
 from hub.errors import HubError, Invalid, Unavailable
 from hub.live import replay
 from hub.live.connection import Connection, Refused
-from hub.live.replay import Snapshot, Told
+from hub.live.replay import News, Snapshot, Told
 from hub.live.server import Live
 from hub.live.stream import HEARTBEAT, Stream, opening
 from hub.live.wire import notice_the_dead
-from hub.models.live import Follow
+from hub.models.live import Follow, Since
 from hub.services import accounts
 from storage.query import Db
 
@@ -43,74 +45,78 @@ _HEADERS = {
     "X-Accel-Buffering": "no",
 }
 
+Kind = TypeVar("Kind", bound=News)
+
 
 @dataclass(frozen=True, slots=True)
-class Followed:
-    """A live room, the id it is named after, what is told of it first, and how it is judged who may follow it."""
+class Followed(Generic[Kind]):
+    """A live room, the id it is named after, what is told of it and how, and how it is judged who may follow it."""
 
     room: str
     about: int
+    kind: type[Kind]
     snapshot: Snapshot
     judge: Callable[[Db, Actor], Awaitable[object]]
+
+    async def news(self, hub: Hub, ask: Since) -> Kind:
+        """Read what a follower does not know yet."""
+        told = await replay.tell(hub.pool, self.room, self.about, self.snapshot, ask.since, ask.epoch)
+        return self.kind.model_validate_json(told.json())
 
 
 def add_following(app: web.Application, live: Live) -> None:
     """Let the live rooms of an application be followed over plain HTTP."""
-    following = Following(live)
-    app[FOLLOW] = following.follow
-
-    async def send_away(_: web.Application) -> None:
-        # Before the server waits for what is open: streams would stay for ever.
-        following.send_away()
-
-    app.on_shutdown.append(send_away)
+    app[FOLLOW] = Following(live).follow
 
 
 class Following:
-    """Those who follow at this worker, each as a connection like that of a socket: counted, looked at, sent away."""
+    """Lets in those who follow, each as a connection like that of a socket: counted, looked at, sent away."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
-        self._streams: set[Stream] = set()
-        self._is_leaving = False
-
-    def send_away(self) -> None:
-        """End all streams and answer whoever waits; they come back to another worker."""
-        self._is_leaving = True
-        for stream in self._streams:
-            stream.end()
+        # What is being read at this moment: a crowd that waited for the same is answered by one look into the log.
+        self._reads: dict[tuple[str, int | None, str | None], asyncio.Task[News]] = {}
 
     async def follow(
-        self, request: web.Request, followed: Followed, actor: Actor, ask: Follow
-    ) -> web.StreamResponse | Actor:
-        """Answer with a stream where one is asked for; else wait if asked to, and tell as whom to go on."""
+        self, request: web.Request, followed: Followed[Any], actor: Actor, ask: Follow
+    ) -> web.StreamResponse | News | Actor:
+        """Answer with a stream where one is asked for, or with what was waited for; else tell as whom to go on."""
         if _takes_stream(request):
             return await self._stream(request, followed, _known(request, ask))
         if ask.wait and ask.since is not None:
-            return await self._wait(request, followed, actor, ask)
+            return await self._wait(request, followed, actor, ask, ask.since)
         return actor
 
-    async def _wait(self, request: web.Request, followed: Followed, actor: Actor, ask: Follow) -> Actor:
+    async def _wait(
+        self, request: web.Request, followed: Followed[Any], actor: Actor, ask: Follow, since: int
+    ) -> News | Actor:
         hub = request.app[HUB]
-        async with hub.reading() as db:
-            # Nobody learns by the length of a wait that something happened where they may not look.
-            await followed.judge(db, actor)
-            if not await replay.is_newest(db, followed.room, ask.since, ask.epoch):
-                return actor
+        # Nobody learns by the length of a wait that something happened where they may not look.
+        if not await _is_up_to_date(hub, followed, actor, ask):
+            return actor
         request[FOLLOWED] = True
         async with self._connected(request) as (stream, connection):
-            told, begin = await self._enter(connection, followed, ask)
-            if begin is not None and told.events == []:
-                begin()
-                await stream.next(ask.wait)
+            # First seated, then asked again: what happens in between is told by one of the two.
+            seat = await self._live.enter(connection, followed.room)
+            if await _is_up_to_date(hub, followed, connection.caller.actor, ask):
+                seat.begin(since)
+                if await stream.next(ask.wait) and not stream.is_ending:
+                    return await self._read(hub, followed, ask)
         token = _token(request)
         if token is None:
             return actor
-        # What is told now is judged by the rights of now.
+        # Nothing came, or a right has gone.
         now = await accounts.actor_of(hub, token, address=actor.address, device=actor.device)
         return replace(now, asked=actor.asked, request_id=actor.request_id)
 
-    async def _stream(self, request: web.Request, followed: Followed, ask: Follow) -> web.StreamResponse:
+    async def _read(self, hub: Hub, followed: Followed[Any], ask: Follow) -> News:
+        key = (followed.room, ask.since, ask.epoch)
+        if key not in self._reads:
+            self._reads[key] = reading = asyncio.create_task(followed.news(hub, ask))
+            reading.add_done_callback(lambda _: self._reads.pop(key))
+        return await asyncio.shield(self._reads[key])
+
+    async def _stream(self, request: web.Request, followed: Followed[Any], ask: Follow) -> web.StreamResponse:
         request[FOLLOWED] = True
         async with self._connected(request) as (stream, connection):
             told, begin = await self._enter(connection, followed, ask)
@@ -133,7 +139,7 @@ class Following:
         return response
 
     async def _enter(
-        self, connection: Connection, followed: Followed, ask: Follow
+        self, connection: Connection, followed: Followed[Any], ask: Follow
     ) -> tuple[Told, Callable[[], None] | None]:
         """Take a seat; tells what is not known yet, and how the seat begins, which it does not while there is more."""
         doors = self._live.doors
@@ -148,19 +154,18 @@ class Following:
     @asynccontextmanager
     async def _connected(self, request: web.Request) -> AsyncIterator[tuple[Stream, Connection]]:
         """Let a follower in as a socket is: counted, and looked at again for as long as it stays."""
-        if self._is_leaving:
-            raise Unavailable("This worker is about to stop; come back in a moment.")
         origin = self._live.origin(request)
         place = self._live.sockets.crowd.come(origin.network)
         stream = Stream(secrets.token_urlsafe(15), origin, place, self._live.epoch, partial(_abort, request))
         connection = None
         try:
             connection = await self._let_in(stream, _token(request))
-            self._streams.add(stream)
+            if self._live.is_leaving:
+                # It came too late to be sent away with the others.
+                raise Unavailable("This worker is about to stop; come back in a moment.")
             with _noticing_loss(request, stream):
                 yield stream, connection
         finally:
-            self._streams.discard(stream)
             place.leave()
             if connection is not None:
                 self._live.gone(connection)
@@ -172,6 +177,12 @@ class Following:
             if isinstance(refused.__cause__, HubError):
                 raise refused.__cause__ from refused
             raise Unavailable(refused.sentence) from refused
+
+
+async def _is_up_to_date(hub: Hub, followed: Followed[Any], actor: Actor, ask: Follow) -> bool:
+    async with hub.reading() as db:
+        await followed.judge(db, actor)
+        return await replay.is_newest(db, followed.room, ask.since, ask.epoch)
 
 
 def _token(request: web.Request) -> str | None:

@@ -3,69 +3,68 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TypeVar
 
 from handlers.endpoint import EVERYBODY, Call, endpoint
-from handlers.following import Followed
+from handlers.following import Followed, Kind
 from hub import rooms
 from hub.core import Actor
 from hub.errors import Unauthenticated
 from hub.live import replay
-from hub.live.replay import DeskNews, News, UserNews, VenueNews
+from hub.live.replay import DeskNews, UserNews, VenueNews
 from hub.models.live import Follow, FollowVenue, NameWatched, Since
 from hub.services import access
 from storage.query import Db
 
-Kind = TypeVar("Kind", bound=News)
+
+def _venue(_: Actor, ask: FollowVenue | NameWatched) -> Followed[VenueNews]:
+    room, judge = rooms.venue(ask.venue_id), partial(_sees, ask.venue_id)
+    return Followed(room, ask.venue_id, VenueNews, replay.venue, judge)
 
 
-def _venue(_: Actor, ask: FollowVenue | NameWatched) -> Followed:
-    return Followed(rooms.venue(ask.venue_id), ask.venue_id, replay.venue, partial(_sees, ask.venue_id))
+def _desk(_: Actor, ask: FollowVenue | NameWatched) -> Followed[DeskNews]:
+    room, judge = rooms.desk(ask.venue_id), partial(_works, ask.venue_id)
+    return Followed(room, ask.venue_id, DeskNews, replay.desk, judge)
 
 
-def _desk(_: Actor, ask: FollowVenue | NameWatched) -> Followed:
-    return Followed(rooms.desk(ask.venue_id), ask.venue_id, replay.desk, partial(_works, ask.venue_id))
-
-
-def _me(actor: Actor, _: Since) -> Followed:
+def _me(actor: Actor, _: Since) -> Followed[UserNews]:
     user_id = access.signed_in(actor)
-    return Followed(rooms.user(user_id), user_id, replay.user, partial(_is, user_id))
+    return Followed(rooms.user(user_id), user_id, UserNews, replay.user, partial(_is, user_id))
 
 
 @endpoint("venues.events", "GET /venues/{venue_id}/events", may=EVERYBODY, over_socket=False, follows=_venue)
 async def venue_events(call: Call, ask: FollowVenue) -> VenueNews:
     """Tell what happened at a venue since the version you know: states and counts, never a person."""
-    return await _news(call, VenueNews, _venue(call.actor, ask), ask)
+    return await _news(call, _venue(call.actor, ask), ask)
 
 
 @endpoint("venues.snapshot", "GET /venues/{venue_id}/snapshot", may=EVERYBODY, over_socket=False)
 async def venue_snapshot(call: Call, ask: NameWatched) -> VenueNews:
     """Show a venue as it now is, with the version from which to follow its events."""
-    return await _news(call, VenueNews, _venue(call.actor, ask), Since())
+    return await _news(call, _venue(call.actor, ask), Since())
 
 
 @endpoint("desks.events", "GET /venues/{venue_id}/desk/events", over_socket=False, follows=_desk)
 async def desk_events(call: Call, ask: FollowVenue) -> DeskNews:
     """Tell the desk of a venue what happened to its bookings since the version you know."""
-    return await _news(call, DeskNews, _desk(call.actor, ask), ask)
+    return await _news(call, _desk(call.actor, ask), ask)
 
 
 @endpoint("desks.snapshot", "GET /venues/{venue_id}/desk/snapshot", over_socket=False)
 async def desk_snapshot(call: Call, ask: NameWatched) -> DeskNews:
     """Show the bookings a venue's desk works with, with the version from which to follow their events."""
-    return await _news(call, DeskNews, _desk(call.actor, ask), Since())
+    return await _news(call, _desk(call.actor, ask), Since())
 
 
 @endpoint("me.events", "GET /me/events", over_socket=False, follows=_me)
 async def my_events(call: Call, ask: Follow) -> UserNews:
     """Tell what happened to you and your bookings since the version you know."""
-    return await _news(call, UserNews, _me(call.actor, ask), ask)
+    return await _news(call, _me(call.actor, ask), ask)
 
 
 @endpoint("me.snapshot", "GET /me/snapshot", over_socket=False)
 async def my_snapshot(call: Call) -> UserNews:
     """Show you and your bookings, with the version from which to follow your events."""
-    return await _news(call, UserNews, _me(call.actor, Since()), Since())
+    return await _news(call, _me(call.actor, Since()), Since())
 
 
 async def _sees(venue_id: int, db: Db, actor: Actor) -> None:
@@ -81,8 +80,7 @@ async def _is(user_id: int, _: Db, actor: Actor) -> None:
         raise Unauthenticated()
 
 
-async def _news(call: Call, kind: type[Kind], followed: Followed, ask: Since) -> Kind:
+async def _news(call: Call, followed: Followed[Kind], ask: Since) -> Kind:
     async with call.hub.reading() as db:
         await followed.judge(db, call.actor)
-    told = await replay.tell(call.hub.pool, followed.room, followed.about, followed.snapshot, ask.since, ask.epoch)
-    return kind.model_validate_json(told.json())
+    return await followed.news(call.hub, ask)

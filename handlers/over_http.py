@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 from aiohttp import hdrs, web
+from pydantic import BaseModel
 
 from handlers.calling import carry_out, judge, noting_denied, repeatable, replayed
 from handlers.documents import canonical, read_ask, read_object, read_query, write
@@ -55,8 +56,8 @@ _SETTING_UP = frozenset(
         "me.set_up_second_factor",
     }
 )
-# How a request follows a live room: the answer is a stream, or as whom the request goes on once it has waited.
-Follow = Callable[[web.Request, Any, Actor, Any], Awaitable[web.StreamResponse | Actor]]
+# How a request follows a live room: by a stream, or by what it has waited for; else it goes on, as this actor.
+Follow = Callable[[web.Request, Any, Actor, Any], Awaitable[web.StreamResponse | BaseModel | Actor]]
 FOLLOW: web.AppKey[Follow] = web.AppKey("follow")
 # Stands on requests that stay for as long as they like; how long that is says nothing of the hub.
 FOLLOWED = web.RequestKey("followed", bool)
@@ -112,6 +113,8 @@ def _serving(endpoint: Endpoint) -> Serve:
             followed = await request.app[FOLLOW](request, endpoint.follows(actor, ask), actor, ask)
             if isinstance(followed, web.StreamResponse):
                 return followed
+            if isinstance(followed, BaseModel):
+                return _answer(request, endpoint, followed)
             actor = followed
         try:
             answer = await carry_out(endpoint, hub, actor, ask)
