@@ -36,6 +36,14 @@ def test_the_hub_may_do_in_that_valkey_what_it_may_in_the_one_of_a_single_host()
     assert rights(HOSTS / "data.yaml") == rights(ROOT / "compose.yaml")
 
 
+def test_the_figures_that_operators_are_told_to_watch_exist() -> None:
+    text = (ROOT / "docs" / "scaling.md").read_text()
+    code = "".join(file.read_text() for folder in ("hub", "handlers") for file in (ROOT / folder).glob("*.py"))
+    told = set(re.findall(r"`(hub_[a-z_]+)`", text))
+    assert len(told) > 10
+    assert {name for name in told if f'"{name}"' not in code} == set()
+
+
 def test_no_secret_has_a_value() -> None:
     for file in HOSTS.glob("*.yaml"):
         for name in re.findall(r"\$\{(\w*(?:SECRET|PASSWORD|KEY)\w*)(?!\w|:\?|})", file.read_text()):
