@@ -80,11 +80,14 @@ def no_greeting_deadline() -> None:
     replace("hub.live.crowd", "MOST_WITHOUT_LOGIN", 1 << 30)
 
 
-def no_going_away() -> None:
-    """Wait, at the end, for every socket to leave by itself."""
-    replace("hub.live.server", "Live.send_away", _nothing)
-    replace("hub.app", "SECONDS_TO_FINISH", 3600.0)
-    replace("hub.live.server", "_SECONDS_TO_STOP", 3600.0)
+def no_time_to_finish() -> None:
+    """Let the supervisor end workers without a warning."""
+
+    async def ended(process: asyncio.subprocess.Process) -> None:
+        process.kill()
+        await process.wait()
+
+    replace("hub.supervisor", "_stopped", ended)
 
 
 def no_acquire_limit() -> None:
@@ -180,7 +183,15 @@ CHANGES: dict[str, Callable[..., None]] = {
     change.__name__: change
     for change in (
         *(no_gap_repair, no_repeats, no_sweeper, no_telling, no_sending_limit, no_bucket, no_greeting_deadline),
-        *(no_going_away, no_acquire_limit, no_fence, no_clock_of_the_database, no_resume, leak, redis_in_the_request),
+        *(
+            no_time_to_finish,
+            no_acquire_limit,
+            no_fence,
+            no_clock_of_the_database,
+            no_resume,
+            leak,
+            redis_in_the_request,
+        ),
         clock,
     )
 }

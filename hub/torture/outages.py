@@ -43,6 +43,11 @@ class Pace:
             await asyncio.sleep(self.chance.uniform(0.5, 1.5) / self.rate)
         await asyncio.gather(*self._asks)
 
+    async def hurry(self) -> None:
+        """Ask again as soon as there is an answer, so that something is always under way, until it is over."""
+        while not self.over.is_set():
+            await self._ask()
+
     async def _ask(self) -> None:
         body = {"items": [slot(self.chance.choice(self.venue.room_ids), self.chance.randrange(_MOST_HOURS))]}
         began = time.monotonic()

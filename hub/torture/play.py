@@ -142,7 +142,8 @@ class Play:
 
     async def start_supervised(self, count: int, **settings: Any) -> Worker:
         """Start one supervisor with so many workers behind one port; it ends with the play."""
-        worker = self.servers.worker(1, self.database, (), frozenset(), **settings)
+        careless = self.control.changes if self.control else ()
+        worker = self.servers.worker(1, self.database, careless, frozenset(), **settings)
         worker.words = ("--workers", str(count))
         self.workers = [worker]
         self._stack.push_async_callback(worker.stop)

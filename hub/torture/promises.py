@@ -63,7 +63,9 @@ _ALL = (
         restarting.survive_crashes,
         Control(changes=("no_fence",)),
     ),
-    Promise("P16", "A new release loses nothing", restarting.restart_without_loss, Control(changes=("no_going_away",))),
+    Promise(
+        "P16", "A new release loses nothing", restarting.restart_without_loss, Control(changes=("no_time_to_finish",))
+    ),
     Promise(
         "P17",
         "An outage of the database is honest and short",

@@ -103,6 +103,8 @@ async def restart_without_loss(play: Play) -> None:
         crowd = await gathered(play, venue, play.many(200, 16, "followers"))
         pace = Pace(play, asker, venue, guests, play.many(30, 6, "bookings a second"))
         keeping = asyncio.create_task(pace.keep())
+        # At any moment some requests are under way.
+        hurrying = [asyncio.create_task(pace.hurry()) for _ in range(play.many(8, 6, "in a hurry"))]
         crowd.connects.clear()
         for _ in range(3 if not play.is_quick else 1):
             before = {child.pid for child in house.kernel.children()}
@@ -111,7 +113,7 @@ async def restart_without_loss(play: Play) -> None:
             play.bit("workers replaced", 2 * replaced)
             await asyncio.sleep(5 if not play.is_quick else 1)
         pace.over.set()
-        await keeping
+        await asyncio.gather(keeping, *hurrying)
         failed = [status for _, _, status in pace.history if status not in (201, 409)]
         play.must("no request failed", not failed, Counter(failed) or f"{len(pace.history)} asked")
         known = await crowd.reach(await torture.versions(play.pool, rooms_of(venue)), _PATIENCE)
