@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 from redis.asyncio import Redis
 
 from hub.settings import Settings
@@ -36,6 +36,8 @@ QUICK = {
 # Every test has a database of its own, 10 MB each: in memory, where there is plenty, it is made in a fifth of the time.
 MEMORY = Path("/dev/shm")  # noqa: S108
 PLENTY = 4 * 1024**3
+# Seconds that a browser is waited for: a machine may be busy, and a test that passes waits no longer than it must.
+PATIENCE = 30
 
 
 def url_of(server: str, database: str) -> str:
@@ -173,6 +175,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Open the browser that all tests share; each opens a context of its own in it."""
+    expect.set_options(timeout=PATIENCE * 1000)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=browser_binary(), args=list(ARGUMENTS))
         yield browser

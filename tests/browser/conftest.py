@@ -10,7 +10,7 @@ from urllib.parse import unquote_plus
 
 import orjson
 import pytest
-from playwright.async_api import Browser, Error, Page, Request, WebSocket, expect
+from playwright.async_api import Browser, Error, Page, Request, WebSocket
 
 from hub.models.room_types import RoomType
 from hub.models.rooms import Room
@@ -19,10 +19,8 @@ from hub.models.venues import Venue
 from tests.browser.onlookers import Neighbours, Onlooker, leaks
 from tests.builders import make_room, make_room_type, make_session, make_venue
 from tests.doors import PASSWORD, AppServer, Log, Person
+from tests.servers import PATIENCE
 
-# Seconds that a window is waited for: a machine may be busy, and a test that passes waits no longer than it must.
-PATIENCE = 30
-expect.set_options(timeout=PATIENCE * 1000)
 # What a page may be told by the network without anything being wrong: who is not logged in, and what was refused.
 _EXPECTED = re.compile("the server responded with a status of (401|403|404|409|410|415|422|429)")
 _IMPERSONAL = re.compile("/static/|/lib/|/dev/mail|/favicon")
@@ -119,6 +117,12 @@ class Window:
     async def alive(self) -> None:
         """Wait until the page hears live events."""
         await self.page.locator('.connection[data-state="live"]').wait_for()
+
+    async def until(self, condition: str) -> None:
+        """Wait until an expression holds in the page, whose policy forbids it to wait by itself."""
+        async with asyncio.timeout(PATIENCE):
+            while not await self.page.evaluate(condition):  # noqa: ASYNC110 - it is the page that will know
+                await asyncio.sleep(0.1)
 
     async def log_in(self, person: Person) -> None:
         """Let this window be somebody's, as it is after the log-in page, which has tests of its own."""

@@ -35,12 +35,21 @@ async def test_a_booking_arrives_on_top_marked_until_it_was_seen(
     desk = await at_the_desk(window, town)
     await expect(desk.page.locator(".feed li")).to_have_count(1)
     await expect(desk.page.locator(".unseen")).to_have_count(0)
+    # The marks last some seconds, and a busy machine may look too late: so the page itself notes that they were there.
+    await desk.page.evaluate(
+        """() => {
+          globalThis.marks = new Set();
+          new MutationObserver(() => {
+            marks.add(document.title);
+            if (document.querySelector(".feed li:first-child .unseen")) marks.add("the first row");
+          }).observe(document, { childList: true, characterData: true, subtree: true });
+        }"""
+    )
     await make_booking(app_server.hub, ana.actor, place(town.session, 2), notes="with a dog")
     first = desk.page.locator(".feed li").first
     await expect(first).to_contain_text("Ana Reis")
     await expect(first).to_contain_text("with a dog")
-    await expect(first.locator(".unseen")).to_be_visible()
-    await expect(desk.page).to_have_title("(1) Dashboard · Booking hub")
+    await desk.until('marks.has("the first row") && marks.has("(1) Dashboard · Booking hub")')
     await expect(first.locator(".unseen")).to_have_count(0)
     await expect(desk.page).to_have_title("Dashboard · Booking hub")
     await expect(desk.page.locator("#announce")).to_have_text("1 booking new")
@@ -138,7 +147,7 @@ async def test_a_hold_that_runs_out_is_free_again_for_all_and_can_be_had_again(
     await make_hold(hub, ana.actor, slot(room, tomorrow(9)))
     await expect(public.cell(9, 1)).to_have_attribute("data-state", "held")
     await expect(hers.page.locator(".basket")).to_contain_text("Your basket")
-    await expect(public.cell(9, 1)).to_have_attribute("data-state", "free", timeout=15_000)
+    await expect(public.cell(9, 1)).to_have_attribute("data-state", "free")
     await hers.page.get_by_role("button", name="Hold again").click()
     await expect(public.cell(9, 1)).to_have_attribute("data-state", "held")
     await expect(hers.page.locator(".basket")).to_contain_text("Your basket")
