@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -72,6 +74,8 @@ class SocketDoors:
 
     def __init__(self, hub: Hub, live: Live, limits: Limits) -> None:
         self.hub, self.live, self.limits = hub, live, limits
+        # The rooms that somebody is just reading, for all who come meanwhile.
+        self.reading: dict[str, asyncio.Event] = {}
         live.doors = self
 
     def origin(self, request: web.Request) -> Origin:
@@ -98,14 +102,11 @@ class SocketDoors:
         self._now_is(connection, actor, token, began)
 
     def answer_at_once(self, connection: Connection, name: str, arguments: list[Any]) -> Answer | None:
-        """Carry out a command that reads nothing, unless its asker has to be looked at or counted first."""
+        """Carry out a command that waits for nothing, unless its asker has to be looked at or counted first."""
         found = AT_ONCE.get(name)
-        if found is None or self.limits.on or self._is_to_be_looked_at(connection.caller):
+        if found is None or self.limits.on or len(arguments) != 1 or self._is_to_be_looked_at(connection.caller):
             return None
-        if len(arguments) != 1 or arguments[0] != {}:
-            # What is to be judged, or refused, is so in one place.
-            return None
-        return found(self)
+        return found(self, connection, arguments[0])
 
     async def answer(self, connection: Connection, name: str, arguments: list[Any]) -> Answer:
         """Carry out a command of the live rooms, or else one of the endpoint table."""
@@ -193,10 +194,27 @@ class SocketDoors:
         snapshot: Snapshot,
         ask: Since,
         judge: Callable[[], Awaitable[Any]] | None = None,
+        *,
+        is_public: bool = False,
     ) -> Answer:
-        """Enter a room, and answer with its snapshot or what happened since; all that comes later follows it."""
+        """Enter a room, and answer with its snapshot or what happened since; all that comes later follows it.
+
+        With the snapshot of a public room others may begin, too.
+        """
         told, begin = await self.enter(connection, room, about, snapshot, ask, judge)
-        return done(told.json(), begin)
+        answer = done(told.json(), begin)
+        if is_public and ask.since is None and (seat := connection.seats.get(room)) is not None:
+            self.live.fanout.keep(room, seat, told.version, answer.text)
+        return answer
+
+    def begin_at_once(self, connection: Connection, room: str) -> Answer | None:
+        """Enter a public room as others have a moment ago; None when it has to be read, or refused."""
+        begun = None if len(connection.seats) >= MOST_ROOMS else self.live.fanout.join_at_once(room, connection)
+        if begun is None:
+            return None
+        seat, beginning = begun
+        connection.seats[room] = seat
+        return Answer(beginning.text, partial(seat.begin, beginning.version))
 
     async def enter(
         self,

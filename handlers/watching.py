@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -61,9 +62,38 @@ def done(data: bytes, then: Callable[[], None] | None = None) -> Answer:
 @command("venues.watch", WatchVenue, VenueNews)
 async def _watch_venue(doors: SocketDoors, connection: Connection, ask: WatchVenue) -> Answer:
     """Watch a venue: what it offers, and what becomes free, held or taken."""
+    room = rooms.venue(ask.venue_id)
+    somebody = doors.reading.get(room)
+    if ask.since is not None:
+        return await _read_venue(doors, connection, ask)
+    if somebody is not None:
+        await somebody.wait()
+    begun = doors.begin_at_once(connection, room)
+    if begun is not None:
+        return begun
+    if somebody is not None:
+        return await _read_venue(doors, connection, ask)
+    # Of a crowd that comes at once, the first one reads for all.
+    doors.reading[room] = read = asyncio.Event()
+    try:
+        return await _read_venue(doors, connection, ask)
+    finally:
+        del doors.reading[room]
+        read.set()
+
+
+async def _read_venue(doors: SocketDoors, connection: Connection, ask: WatchVenue) -> Answer:
     async with doors.hub.reading() as db:
-        await access.venue(db, connection.caller.actor, ask.venue_id)
-    return await doors.watch(connection, rooms.venue(ask.venue_id), ask.venue_id, replay.venue, ask)
+        venue = await access.venue(db, connection.caller.actor, ask.venue_id)
+    room = rooms.venue(ask.venue_id)
+    return await doors.watch(connection, room, ask.venue_id, replay.venue, ask, is_public=venue.is_active)
+
+
+def _watch_venue_at_once(doors: SocketDoors, connection: Connection, payload: Any) -> Answer | None:
+    # What else there may be is to be judged.
+    if not isinstance(payload, dict) or payload.keys() != {"venue_id"} or type(payload["venue_id"]) is not int:
+        return None
+    return doors.begin_at_once(connection, rooms.venue(payload["venue_id"]))
 
 
 @command("venues.unwatch", NameWatched, Left)
@@ -113,15 +143,18 @@ async def _renew(doors: SocketDoors, connection: Connection, ask: RenewToken) ->
     return await doors.renew(connection, ask.token.get_secret_value())
 
 
-def _time_at_once(doors: SocketDoors) -> Answer:
-    return done(write(HubTime(at=doors.hub.clock.now())))
+def _time_at_once(doors: SocketDoors, _connection: Connection, payload: Any) -> Answer | None:
+    return done(write(HubTime(at=doors.hub.clock.now()))) if payload == {} else None
 
 
 @command("hub.time", Nothing, HubTime)
 async def _time(doors: SocketDoors, _connection: Connection, _ask: Nothing) -> Answer:
     """Tell the hub's time, by which holds run out."""
-    return _time_at_once(doors)
+    return done(write(HubTime(at=doors.hub.clock.now())))
 
 
-# What everybody may ask, reads nothing and takes nothing.
-AT_ONCE: dict[str, Callable[[SocketDoors], Answer]] = {"hub.time": _time_at_once}
+# What may be answered without waiting for anything; what cannot, and whatever is to be refused, goes the long way.
+AT_ONCE: dict[str, Callable[[SocketDoors, Connection, Any], Answer | None]] = {
+    "hub.time": _time_at_once,
+    "venues.watch": _watch_venue_at_once,
+}

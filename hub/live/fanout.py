@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hub.errors import HubError
+from hub.live.beginning import KEPT_SECONDS, Beginning
 from hub.live.coalescing import TICK, is_state
 from hub.live.frames import Frame, frame
 from hub.live.listener import Listener
@@ -50,6 +51,7 @@ class LiveRoom:
     # Not before then is anything passed on again, and not before then a state.
     quiet_until: float = 0.0
     tick_until: float = 0.0
+    beginning: Beginning | None = None
     opened: asyncio.Future[None] | None = None
     is_repairing: bool = False
 
@@ -99,6 +101,25 @@ class Fanout:
             self.leave(name, hearer)
             raise
         return seat
+
+    def join_at_once(self, name: str, hearer: Hearer) -> tuple[Seat, Beginning] | None:
+        """Seat a watcher where somebody has just begun, to begin in the same way; None when nobody has."""
+        room = self._rooms.get(name)
+        if room is None or room.beginning is None or hearer in room.seats:
+            return None
+        seat = room.seats[hearer] = Seat(hearer, kept=list(room.beginning.later))
+        return seat, room.beginning
+
+    def keep(self, name: str, seat: Seat, version: int, text: bytes) -> None:
+        """Let others begin with what one begins with; its seat has kept what was told since."""
+        room = self._rooms.get(name)
+        if room is None or room.version is None or seat.known is not None:
+            return
+        beginning = Beginning(version, text)
+        # What waits to be written was passed on already, though no seat has it yet.
+        if all(beginning.note(ready) for ready in (*seat.kept, *room.waiting)):
+            room.beginning = beginning
+            asyncio.get_running_loop().call_later(KEPT_SECONDS, self._drop, room, beginning)
 
     def leave(self, name: str, hearer: Hearer) -> None:
         """Take a watcher's seat away; a room without watchers is heard no longer."""
@@ -198,12 +219,14 @@ class Fanout:
             # The log is gapless, so what lies between is forgotten already: this worker slept too long.
             for hearer in list(room.seats):
                 hearer.cut("fell behind the log")
-            room.version = ready.version - 1
+            room.version, room.beginning = ready.version - 1, None
         self._pass_on(room, ready)
         self._pass_on_early(room)
 
     def _pass_on(self, room: LiveRoom, ready: Frame) -> None:
         room.version = ready.version
+        if room.beginning is not None and not room.beginning.note(ready):
+            room.beginning = None
         room.waiting.append(ready)
         # The first one leaves with whatever else comes in this turn of the loop; what follows closely gathers.
         due = room.tick_until if is_state(ready) else room.quiet_until
@@ -235,6 +258,10 @@ class Fanout:
             self._pass_on(room, ready)
         if room.early:
             room.early = {version: kept for version, kept in room.early.items() if version > room.version}
+
+    def _drop(self, room: LiveRoom, beginning: Beginning) -> None:
+        if room.beginning is beginning:
+            room.beginning = None
 
     async def _stop_hearing(self, name: str, listener: Listener) -> None:
         # Somebody may have come back before this ran.

@@ -63,6 +63,7 @@ class Seat:
         kept, self.kept = self.kept, []
         if kept:
             self.take(Batch(kept))
+            self.known = max(version, kept[-1].version)
 
 
 def _join(frames: Sequence[Frame]) -> bytes:
