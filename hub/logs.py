@@ -87,18 +87,17 @@ def configure(level: int, stream: TextIO, *, remember: bool = True) -> None:
         structlog.processors.TimeStamper(fmt="iso"),
         structlog.processors.format_exc_info,
     ]
+    # JSON in ASCII escapes every control character, so that no text can end a line or begin another.
+    last: list[structlog.typing.Processor] = [redact, structlog.processors.JSONRenderer()]
     structlog.configure(
-        processors=[*shared, ProcessorFormatter.wrap_for_formatter],
+        processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        # Our own lines, one for each request, do not take the long way through those of others.
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=remember,
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
-        ProcessorFormatter(
-            # JSON in ASCII escapes every control character, so that no text can end a line or begin another.
-            processors=[ProcessorFormatter.remove_processors_meta, redact, structlog.processors.JSONRenderer()],
-            foreign_pre_chain=shared,
-        )
+        ProcessorFormatter(processors=[ProcessorFormatter.remove_processors_meta, *last], foreign_pre_chain=shared)
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
