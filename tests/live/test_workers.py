@@ -12,6 +12,7 @@ from hub.jobs import housekeeping, republisher
 from hub.live import line
 from hub.live.fanout import Fanout
 from hub.settings import Settings
+from storage import event_log
 from storage.embedded_server import Valkey
 from tests.doors import AppServer
 from tests.live.client import Watcher, again_when_late, soon
@@ -339,3 +340,29 @@ async def test_old_events_are_forgotten_and_the_floor_says_so(start: Start, watc
     assert (await watcher.ask("venues.watch", {"venue_id": venue_id, "since": 5}))["reload"] is True
     news = await watcher.ask("venues.watch", {"venue_id": venue_id, "since": 6})
     assert [envelope["version"] for envelope in news["events"]] == [7, 8, 9, 10]
+
+
+@again_when_late
+async def test_what_waits_for_one_room_goes_to_redis_as_one(
+    start: Start, watch: Watch, settings: Settings, valkey: Valkey
+) -> None:
+    own = replace(settings, redis_url=valkey.url)
+    one, other = await start(own), await start(own)
+    await until_redis_is_up(one, other)
+    venue_id, _ = await make_venue(one.hub)
+    room = rooms.venue(venue_id)
+    far = await watch(other)
+    await far.ask("venues.watch", {"venue_id": venue_id})
+
+    async def published() -> int:
+        return int((await one.running.redis.info("commandstats"))["cmdstat_publish"]["calls"])
+
+    async with one.hub.pool.acquire() as db, db.transaction():
+        told = await event_log.tell(db, [room] * 50, ["venue.changed"] * 50, ['{"changes":[]}'] * 50, [], [], [])
+    before = await published()
+    one.hub.publish(told)
+    await far.reach(room, 50)
+    assert far.versions_of(room) == list(range(1, 51))
+    assert far.faults == []
+    # Beside it only the two workers' canaries are on their way.
+    assert await published() - before < 25
