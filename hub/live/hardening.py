@@ -145,7 +145,9 @@ class SocketServer:
     def _hand_on(self, wire: FastWire, packet: str) -> None:
         begin = packet.index("[")
         arguments = orjson.loads(packet[begin:])
-        if not arguments or not isinstance(arguments[0], str) or _is_too_deep(packet, arguments):
+        # What has few brackets cannot be deep, and hardly anything has many.
+        is_suspect = packet.count("[") + packet.count("{") > DEEPEST_JSON
+        if not arguments or not isinstance(arguments[0], str) or (is_suspect and is_too_deep(arguments)):
             raise ValueError(packet[:20])
         name = arguments.pop(0)
         if name in RESERVED or wire.client is None:
@@ -244,11 +246,6 @@ def _refuse(wire: FastWire, refused: Refused, namespace: str = "") -> None:
     document = {"message": refused.sentence} | ({} if refused.document is None else {"data": refused.document})
     wire.send(framed(f"4{namespace}{orjson.dumps(document).decode()}"))
     wire.leave_soon()
-
-
-def _is_too_deep(packet: str, thing: Any) -> bool:
-    # What has few brackets cannot be deep, and hardly anything has many.
-    return packet.count("[") + packet.count("{") > DEEPEST_JSON and is_too_deep(thing)
 
 
 def is_too_deep(thing: Any) -> bool:

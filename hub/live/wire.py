@@ -179,7 +179,7 @@ class FastWire(asyncio.Protocol):
 
     def answer(self, number: str, text: bytes) -> None:
         """Acknowledge an ask, with JSON text."""
-        self.send(acknowledgement(number, text))
+        self.write((), acknowledgement(number, text))
 
     def tell(self, name: str, data: Any) -> None:
         """Send an event to this client only, outside of any room."""
