@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from hub.core import Actor, Hub
 
 if TYPE_CHECKING:
-    from handlers.following import Followed
+    from handlers.followed import Followed
 
 EVERYBODY = "everybody"
 SIGNED_IN = "signed_in"

@@ -6,28 +6,28 @@ import asyncio
 import random
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from aiohttp import hdrs, web
 
 from handlers.connect import SocketDoors
+from handlers.followed import Followed
 from handlers.over_http import FOLLOW, FOLLOWED, HUB
 from handlers.patience import PatientHandler
 from hub.core import Actor, Hub
 from hub.errors import HubError, Invalid, Unavailable
 from hub.live import replay
 from hub.live.connection import Connection, Refused
-from hub.live.replay import News, Snapshot, Told
+from hub.live.replay import News, Told
 from hub.live.server import Live
 from hub.live.stream import HEARTBEAT, Stream, opening
 from hub.live.wire import notice_the_dead
-from hub.models.live import Follow, Since
+from hub.models.live import Follow
 from hub.services import accounts
-from storage.query import Db
 
 EVENT_STREAM = "text/event-stream"
 LAST_EVENT_ID = "Last-Event-ID"
@@ -44,24 +44,6 @@ _HEADERS = {
     # Asks nginx not to keep events back until there is more of them.
     "X-Accel-Buffering": "no",
 }
-
-Kind = TypeVar("Kind", bound=News)
-
-
-@dataclass(frozen=True, slots=True)
-class Followed(Generic[Kind]):
-    """A live room, the id it is named after, what is told of it and how, and how it is judged who may follow it."""
-
-    room: str
-    about: int
-    kind: type[Kind]
-    snapshot: Snapshot
-    judge: Callable[[Db, Actor], Awaitable[object]]
-
-    async def news(self, hub: Hub, ask: Since) -> Kind:
-        """Read what a follower does not know yet."""
-        told = await replay.tell(hub.pool, self.room, self.about, self.snapshot, ask.since, ask.epoch)
-        return self.kind.model_validate_json(told.json())
 
 
 def add_following(app: web.Application, live: Live) -> None:
