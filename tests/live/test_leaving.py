@@ -12,7 +12,7 @@ from tests.doors import AppServer, Http
 from tests.live.client import Watcher, soon
 from tests.live.conftest import Start, make_venue, tell, working
 
-COUNT, PACE = 30, 15.0
+COUNT, PACE = 30, 20.0
 
 
 async def test_clients_are_told_when_they_go_and_go_one_after_the_other(
