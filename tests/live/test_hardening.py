@@ -126,6 +126,58 @@ async def test_a_frame_in_pieces_is_bounded_too(app_server: AppServer) -> None:
         assert await client.is_closed_within(1)
 
 
+async def test_what_is_sent_right_behind_the_handshake_is_heard_and_a_good_bye_is_answered(
+    app_server: AppServer,
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(app_server.url.rpartition(":")[2]))
+
+    def masked(first: int, payload: bytes) -> bytes:
+        mask = b"\1\2\3\4"
+        return bytes((first, 0x80 | len(payload))) + mask + bytes(one ^ mask[at % 4] for at, one in enumerate(payload))
+
+    ask = b'427["hub.time",{}]'
+    writer.write(
+        f"GET {HANDSHAKE} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+        + masked(0x81, b"40")
+        # An event in two pieces, with a ping between them.
+        + masked(0x01, ask[:5])
+        + masked(0x89, b"hello")
+        + masked(0x80, ask[5:])
+        + masked(0x88, b"\x03\xe8")
+        + masked(0x81, b'428["hub.time",{}]')
+    )
+    heard = await asyncio.wait_for(reader.read(), 5)
+    head, _, frames = heard.partition(b"\r\n\r\n")
+    # The example of RFC 6455, 1.3.
+    assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head
+    places = [frames.index(part) for part in (b'0{"sid"', b'40{"sid"', b"\x8a\x05hello", b"437[", b"\x88\x02\x03\xe8")]
+    assert places == sorted(places)
+    assert frames.endswith(b"\x88\x02\x03\xe8")
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "left_out",
+    ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Connection: Upgrade"],
+)
+async def test_a_handshake_that_is_none_is_refused(app_server: AppServer, left_out: str) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(app_server.url.rpartition(":")[2]))
+    lines = [
+        f"GET {HANDSHAKE} HTTP/1.1",
+        "Host: localhost",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ]
+    lines.remove(left_out)
+    writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+    assert (await asyncio.wait_for(reader.readline(), 5)).split()[1] == b"400"
+    assert not app_server.running.live.sockets.wires
+    writer.close()
+
+
 @pytest.mark.abuse("E18")
 async def test_a_flood_is_cut_and_a_burst_is_not(start: Start, settings: Settings) -> None:
     worker = await start(replace(settings, rate_limits=True))
