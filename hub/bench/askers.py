@@ -13,6 +13,7 @@ from typing import cast
 
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *([0-9]+)\r\n")
 _STATUS = slice(9, 12)
+UNAVAILABLE = 503
 
 
 @dataclass
@@ -40,6 +41,7 @@ class Asker(asyncio.Protocol):
     def __init__(self, asks: Iterator[bytes], answers: Answers) -> None:
         self._asks, self._answers = asks, answers
         self._rest = b""
+        self._ask = b""
         self._asked = 0.0
         self._transport: asyncio.Transport | None = None
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -63,7 +65,7 @@ class Asker(asyncio.Protocol):
                 self.done.set_result(None)
             self._transport.close()
             return
-        self._asked = time.perf_counter()
+        self._ask, self._asked = ask, time.perf_counter()
         self._transport.write(ask)
 
     def data_received(self, data: bytes) -> None:
@@ -76,7 +78,12 @@ class Asker(asyncio.Protocol):
             self._rest = data
             return
         self._rest = b""
-        self._answers.statuses[int(data[_STATUS])] += 1
+        status = int(data[_STATUS])
+        self._answers.statuses[status] += 1
+        if status == UNAVAILABLE and self._transport is not None:
+            # Its Idempotency-Key makes it safe to ask again.
+            self._transport.write(self._ask)
+            return
         self._answers.waits.append(time.perf_counter() - self._asked)
         self.begin()
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import IO
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import psutil
@@ -22,7 +23,6 @@ from storage import bench as ground
 from storage.pool import Pool, open_pool
 
 WORKERS = 2
-PEOPLE = 12_000
 _SECONDS_TO_SERVE = 60.0
 _CONNECTIONS = 4
 
@@ -65,7 +65,9 @@ class Person:
 
 
 @asynccontextmanager
-async def the_hub(settings: Settings, scarce_sessions: int) -> AsyncIterator[tuple[Shop, list[Person]]]:
+async def the_hub(
+    settings: Settings, scarce_sessions: int, customers: int = 12_000
+) -> AsyncIterator[tuple[Shop, list[Person]]]:
     """Run two workers on a database of their own; answers them and the people who are logged in there."""
     async with servers(settings) as reached:
         assert reached.database_url
@@ -73,14 +75,15 @@ async def the_hub(settings: Settings, scarce_sessions: int) -> AsyncIterator[tup
         async with ground.scratch_database(reached.database_url) as url:
             pool = await open_pool(url, _CONNECTIONS)
             try:
-                await ground.fill(pool, PEOPLE)
+                await ground.fill(pool, customers)
                 await ground.open_scarce_sessions(pool, scarce_sessions)
-                people = await _logged_in(settings, pool)
+                people = await _logged_in(settings, pool, customers)
                 environment = {
                     "DATABASE_URL": url,
                     "REDIS_URL": reached.redis_url,
                     # As for strangers: every request is counted, by person and by address, and written to the log.
-                    "HUB_ENV": "production",
+                    "HUB_ENV": "test" if settings.env == "test" else "production",
+                    "HUB_RATE_LIMITS": "on",
                     "HUB_SAMPLE_DATA": "off",
                     "HUB_TRUSTED_PROXIES": "1",
                     "HUB_DATA": str(settings.data),
@@ -89,7 +92,7 @@ async def the_hub(settings: Settings, scarce_sessions: int) -> AsyncIterator[tup
                 command = [sys.executable, "-m", "hub", "serve", f"--workers={WORKERS}"]
                 with tempfile.TemporaryFile() as log:
                     async with started(command, environment, as_setting=True, log=log) as (port, process):
-                        await _serving(port)
+                        await _serving(port, process, log)
                         yield Shop(port, process, url, pool), people
             finally:
                 await pool.close()
@@ -110,14 +113,14 @@ async def node_shop(settings: Settings, scarce_sessions: int) -> AsyncIterator[S
             "SESSIONS": str([1_000_000, *(ground.SCARCE_PLACES for _ in range(scarce_sessions))]),
         }
         async with started(["node", str(folder / "shop.mjs")], environment) as (port, process):
-            await _serving(port)
+            await _serving(port, process)
             yield Shop(port, process, url)
 
 
-async def _logged_in(settings: Settings, pool: Pool) -> list[Person]:
+async def _logged_in(settings: Settings, pool: Pool, customers: int) -> list[Person]:
     """Log people in, without the pages and passwords."""
     people = []
-    now, logins = await ground.log_in(pool, PEOPLE)
+    now, logins = await ground.log_in(pool, customers)
     for user_id, login_id, version in logins:
         token, _ = tokens.issue_access(
             settings, now, user_id=user_id, login_id=login_id, version=version, roles=["customer"]
@@ -142,14 +145,17 @@ def _pg(url: str) -> dict[str, str]:
     return {name: value for name, value in named.items() if value}
 
 
-async def _serving(port: int) -> None:
+async def _serving(port: int, process: psutil.Process, log: IO[bytes] | None = None) -> None:
     """Wait until every process answers: the kernel deals connections out to those who listen."""
     deadline = time.monotonic() + _SECONDS_TO_SERVE
     asked = b"GET /health HTTP/1.1\r\nHost: localhost:%d\r\n\r\n" % port
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
         with suppress(OSError):
             async with asyncio.timeout(5):
                 if (await ask(port, 8, iter([asked] * 8))).statuses[200] == 8:
                     return
         await asyncio.sleep(0.2)
+    if log is not None:
+        log.seek(0)
+        print(log.read().decode(), file=sys.stderr)
     raise NoPeer()
