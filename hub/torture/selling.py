@@ -288,10 +288,10 @@ class Holding:
             tries += 1
             answer = await self.asker.insist("POST", "/holds", wanted, rival, f"want-{number}-{tries}")
             if answer.status == 201:
-                made = _moment(answer.data["created_at"])
-                self.freed.append(made - until)
-                if made < until:
-                    self.faults.append(f"a held place was sold {until - made:.3f} s before its hold ended")
+                # An ask may begin before the hold ends, and have the place when it is its turn.
+                self.freed.append(_moment(answer.data["created_at"]) - until)
+                if time.time() < until:
+                    self.faults.append(f"a held place was sold {until - time.time():.3f} s before its hold ended")
                 await self.asker.insist("DELETE", f"/holds/{answer.data['id']}", by=rival)
                 return True
             if answer.status != 409:

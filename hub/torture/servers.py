@@ -64,6 +64,8 @@ class Worker:
     port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
     is_frozen: bool = False
+    # As a balancer before it would know: nobody is sent to one that is only starting.
+    is_up: bool = False
 
     async def start(self) -> None:
         """Start, and return once it serves."""
@@ -86,11 +88,7 @@ class Worker:
             raise
         if not said:
             raise NoWorker(f"A worker did not start: {self.log.read_text(errors='replace')[-2000:]}")
-
-    @property
-    def is_up(self) -> bool:
-        """Tell whether its process runs."""
-        return self.process is not None and self.process.returncode is None
+        self.is_up = True
 
     @property
     def kernel(self) -> psutil.Process:
@@ -105,12 +103,14 @@ class Worker:
 
     async def kill(self) -> None:
         """End it without a warning."""
+        self.is_up = False
         self.signal(signal.SIGKILL)
         await self._ended()
 
     async def stop(self, patience: float = SECONDS_TO_STOP) -> float:
         """Ask it to finish and end it if it does not; answers how many seconds it took."""
         began = time.monotonic()
+        self.is_up = False
         if self.is_frozen:
             self.thaw()
         self.signal(signal.SIGTERM)

@@ -11,9 +11,19 @@ _WIDTH = 116
 
 
 def known_at_once(row: Row) -> str:
-    """Write one promise as soon as it is known: in one line, and what was broken below it."""
-    broken = [line for mark in row.broken for line in _wrapped(_verdict(mark), f"{mark.what}: {mark.said}")]
-    return "\n".join([line_of(row), *broken])
+    """Write all that is known of one promise, as soon as it is."""
+    lines = [line_of(row), *_wrapped("load", row.load), *_wrapped("faults", _faults(row))]
+    for mark in row.marks:
+        lines += _wrapped(_verdict(mark), f"{mark.what}{': ' if mark.said else ''}{mark.said}")
+    lines += [line for fault in row.toothless for line in _wrapped("NO BITE", fault)]
+    return "\n".join([*lines, ""])
+
+
+def table_of(rows: Sequence[Row]) -> str:
+    """Write the table of all promises: promise, load, faults, result."""
+    return "\n".join(
+        line for row in rows for line in (line_of(row), *_wrapped("load", row.load), *_wrapped("faults", _faults(row)))
+    )
 
 
 def line_of(row: Row) -> str:
@@ -22,18 +32,8 @@ def line_of(row: Row) -> str:
     return f"{row.promise.id:4} {verdict:6} {row.seconds:6.1f} s  {row.promise.sentence}"
 
 
-def table_of(rows: Sequence[Row]) -> str:
-    """Write the table of all promises."""
-    return "\n".join(_described(row) for row in rows)
-
-
-def _described(row: Row) -> str:
-    faults = ", ".join(f"{fault} {times} x" for fault, times in sorted(row.bitten.items())) or "none"
-    lines = [line_of(row), *_wrapped("load", row.load), *_wrapped("faults", faults)]
-    for mark in row.marks:
-        lines += _wrapped(_verdict(mark), f"{mark.what}{': ' if mark.said else ''}{mark.said}")
-    lines += [line for fault in row.toothless for line in _wrapped("NO BITE", fault)]
-    return "\n".join([*lines, ""])
+def _faults(row: Row) -> str:
+    return ", ".join(f"{fault} {times} x" for fault, times in sorted(row.bitten.items())) or "none"
 
 
 def _verdict(mark: Mark) -> str:

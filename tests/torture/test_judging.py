@@ -75,7 +75,7 @@ def test_a_fault_that_never_bit_proves_nothing() -> None:
     assert row(Mark("all is well", True, ""), bitten={"worker killed": 1}).holds
     toothless = row(Mark("all is well", True, ""), bitten={"worker killed": 0})
     assert not toothless.holds
-    assert "NO BITE worker killed" in table.table_of([toothless])
+    assert "NO BITE worker killed" in table.known_at_once(toothless)
 
 
 def test_speed_is_judged_in_a_full_run_only() -> None:
@@ -86,7 +86,7 @@ def test_speed_is_judged_in_a_full_run_only() -> None:
 
     assert judged(is_quick=True).holds
     assert not judged(is_quick=False).holds
-    assert "slow    seconds: 3 of 2 s" in table.table_of([judged(is_quick=True)])
+    assert "slow    seconds: 3 of 2 s" in table.known_at_once(judged(is_quick=True))
 
 
 def test_loads_shrink_and_are_told() -> None:
