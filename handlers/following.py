@@ -35,6 +35,8 @@ LAST_EVENT_ID = "Last-Event-ID"
 HEARTBEAT_SECONDS = 15.0
 # Milliseconds before a follower comes back; jitter keeps those of a worker that stops from arriving together.
 COME_BACK = (1000, 4000)
+# Streams that begin at the same time; a crowd that comes back at once waits here, and leaves the database to others.
+BEGINNING_AT_ONCE = 4
 
 STANDS_AT = re.compile(r"([0-9A-Za-z-]{1,40}):([0-9]{1,16})")
 _HEADERS = {
@@ -56,6 +58,7 @@ class Following:
 
     def __init__(self, live: Live) -> None:
         self._live = live
+        self._turns = asyncio.Semaphore(BEGINNING_AT_ONCE)
         # What is being read at this moment: a crowd that waited for the same is answered by one look into the log.
         self._reads: dict[tuple[str, int | None, str | None], asyncio.Task[News]] = {}
 
@@ -131,7 +134,8 @@ class Following:
             async with doors.hub.reading() as db:
                 await followed.judge(db, connection.caller.actor)
 
-        return await doors.enter(connection, followed.room, followed.about, followed.snapshot, ask, judge)
+        async with self._turns:
+            return await doors.enter(connection, followed.room, followed.about, followed.snapshot, ask, judge)
 
     @asynccontextmanager
     async def _connected(self, request: web.Request) -> AsyncIterator[tuple[Stream, Connection]]:

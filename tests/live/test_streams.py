@@ -181,6 +181,32 @@ async def test_a_crowd_that_waits_for_the_same_is_answered_by_one_look_into_the_
     assert answers[0].data["version"] == 1
 
 
+async def test_a_crowd_of_streams_that_begins_at_once_takes_turns(
+    app_server: AppServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venue_id, _ = await make_venue(app_server.hub)
+    looking, most = 0, 0
+    look = replay.tell
+
+    async def counted(*asked: Any) -> Any:
+        nonlocal looking, most
+        looking += 1
+        most = max(most, looking)
+        await asyncio.sleep(0.01)
+        told = await look(*asked)
+        looking -= 1
+        return told
+
+    async def open_one(stack: AsyncExitStack) -> None:
+        stream = await stack.enter_async_context(streaming(app_server.url, f"/venues/{venue_id}/events"))
+        await stream.until(name="snapshot", seconds=20)
+
+    monkeypatch.setattr(replay, "tell", counted)
+    async with AsyncExitStack() as stack:
+        await asyncio.gather(*(open_one(stack) for _ in range(40)))
+    assert most == following.BEGINNING_AT_ONCE
+
+
 @pytest.mark.parametrize("wait", ["-1", "56", "1.5", "NaN", "soon"])
 async def test_nobody_waits_for_ever(http: Http, app_server: AppServer, wait: str) -> None:
     venue_id, _ = await make_venue(app_server.hub)
