@@ -17,6 +17,8 @@ _LONG = frozenset(
     {
         "test_a_token_that_runs_out_is_renewed_and_nothing_is_missed",
         "test_a_revoked_token_makes_a_guest_of_it_and_logging_in_somebody_again",
+        "test_a_token_that_runs_out_takes_the_private_rooms_and_a_fresh_one_brings_them_back",
+        "test_who_brings_no_fresh_token_is_cut",
     }
 )
 
