@@ -90,20 +90,19 @@ def no_time_to_finish() -> None:
     replace("hub.supervisor", "_stopped", ended)
 
 
-def no_acquire_limit() -> None:
+def no_patience_limit() -> None:
     """Wait for a database that does not answer as long as it takes."""
     replace("storage.pool", "ACQUIRE_SECONDS", 3600.0)
+    replace("storage.pool", "COMMAND_SECONDS", 3600.0)
 
 
 def no_fence() -> None:
-    """Let whoever has lost the lease of a job say all the same how it ended."""
+    """Believe whoever says that a job is done, even if somebody else has taken it since."""
     jobs = importlib.import_module("storage.jobs")
 
-    async def unfenced(db: Any, job_id: int, lease: Any, *_: Any) -> bool:
-        await jobs.run(
-            db, "UPDATE jobs SET done_at = NULL, lease = NULL, due_at = clock_timestamp() WHERE id = $1", job_id
-        )
-        return True
+    async def unfenced(db: Any, job_id: int, _lease: Any) -> bool:
+        statement = "UPDATE jobs SET done_at = clock_timestamp(), data = '{}', error = NULL WHERE id = $1"
+        return bool(await jobs.run(db, statement, job_id) == 1)
 
     replace("storage.jobs", "done", unfenced)
 
@@ -185,7 +184,7 @@ CHANGES: dict[str, Callable[..., None]] = {
         *(no_gap_repair, no_repeats, no_sweeper, no_telling, no_sending_limit, no_bucket, no_greeting_deadline),
         *(
             no_time_to_finish,
-            no_acquire_limit,
+            no_patience_limit,
             no_fence,
             no_clock_of_the_database,
             no_resume,

@@ -200,6 +200,10 @@ class Play:
         await asyncio.gather(*self._errands, return_exceptions=True)
         await self._stack.aclose()
 
+    def logged(self, words: str) -> int:
+        """Count the lines of the workers' logs that have these words."""
+        return sum(worker.log.read_text(errors="replace").count(words) for worker in self.workers)
+
     async def judge_servers(self) -> None:
         """Judge what must hold of every play: the database is sound, and no worker met a fault of its own."""
         found = await soundness.faults(self.pool)

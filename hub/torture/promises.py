@@ -70,7 +70,7 @@ _ALL = (
         "P17",
         "An outage of the database is honest and short",
         outages.fail_honestly,
-        Control(changes=("no_acquire_limit",)),
+        Control(changes=("no_patience_limit",)),
     ),
     Promise(
         "P19",

@@ -50,6 +50,8 @@ async def survive_crashes(play: Play) -> None:
         done = await _mail_done(play)
         play.must("every mail was sent in the end", done)
         _judge_mail(play, postbox)
+        refused = play.logged("somebody else has it now")
+        play.must("whoever lost a lease is not believed", refused > 0, refused)
         twice = await torture.told_twice(play.pool, "booking.confirmed")
         play.must("every fact was told once", not twice, twice[:5] or "")
         await pace.judge()
