@@ -5,7 +5,8 @@ window.ui = window.SwaggerUIBundle({
   dom_id: "#docs",
   deepLinking: true,
   displayOperationId: true,
-  docExpansion: "list",
+  // Open, its lists end after a handful as soon as there are more than 128 operations.
+  docExpansion: "none",
   filter: true,
   persistAuthorization: false,
   syntaxHighlight: { activated: false },

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import time
 
+import pytest
 import structlog
 from playwright.async_api import expect
 
@@ -175,6 +176,7 @@ async def test_several_things_are_chosen_one_after_the_other_and_held_with_one_c
     await expect(hers.cell(15, 2)).to_have_attribute("data-state", "free")
 
 
+@pytest.mark.abuse("P12", "K5")
 async def test_control_whatever_learns_of_a_person_without_a_right_is_noticed(
     window: Open, town: Town, log: Log
 ) -> None:

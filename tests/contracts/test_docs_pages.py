@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from handlers.pages import STATIC
+from handlers.table import table
 from tests.doors import AppServer
 
 
@@ -26,6 +27,15 @@ async def page(browser: Browser, app_server: AppServer) -> AsyncIterator[Page]:
 
 async def test_the_http_api_can_be_tried_out_in_the_browser(page: Page) -> None:
     await page.goto("/docs")
+    # Every part is listed, and opens to all that it holds.
+    await page.locator("#operations-tag-service").wait_for()
+    assert (
+        await page.locator(".opblock-tag").count() == len({one.name.partition(".")[0] for one in table().values()}) + 1
+    )
+    await page.locator("#operations-tag-bookings").click()
+    bookings = [one for one in table().values() if one.name.startswith("bookings.")]
+    await expect(page.locator("#operations-tag-bookings + * .opblock")).to_have_count(len(bookings))
+    await page.locator("#operations-tag-service").click()
     health = page.locator(".opblock", has=page.locator("[data-path='/health/ready']"))
     await health.locator(".opblock-summary-control").click()
     await health.get_by_role("button", name="Execute").click()
