@@ -35,8 +35,9 @@ LAST_EVENT_ID = "Last-Event-ID"
 HEARTBEAT_SECONDS = 15.0
 # Milliseconds before a follower comes back; jitter keeps those of a worker that stops from arriving together.
 COME_BACK = (1000, 4000)
-# Streams that begin at the same time; a crowd that comes back at once waits here, and leaves the database to others.
-BEGINNING_AT_ONCE = 4
+# Followers that are looked up at the same time; a crowd that comes back at once waits here, and leaves the database to
+# others.
+LOOKING_AT_ONCE = 4
 
 STANDS_AT = re.compile(r"([0-9A-Za-z-]{1,40}):([0-9]{1,16})")
 _HEADERS = {
@@ -58,7 +59,7 @@ class Following:
 
     def __init__(self, live: Live) -> None:
         self._live = live
-        self._turns = asyncio.Semaphore(BEGINNING_AT_ONCE)
+        self._turns = asyncio.Semaphore(LOOKING_AT_ONCE)
         # What is being read at this moment: a crowd that waited for the same is answered by one look into the log.
         self._reads: dict[tuple[str, int | None, str | None], asyncio.Task[News]] = {}
 
@@ -77,13 +78,13 @@ class Following:
     ) -> News | Actor:
         hub = request.app[HUB]
         # Nobody learns by the length of a wait that something happened where they may not look.
-        if not await _is_up_to_date(hub, followed, actor, ask):
+        if not await self._is_up_to_date(hub, followed, actor, ask):
             return actor
         request[FOLLOWED] = True
         async with self._connected(request) as (stream, connection):
             # First seated, then asked again: what happens in between is told by one of the two.
             seat = await self._live.enter(connection, followed.room)
-            if await _is_up_to_date(hub, followed, connection.caller.actor, ask):
+            if await self._is_up_to_date(hub, followed, connection.caller.actor, ask):
                 seat.begin(since)
                 if await stream.next(ask.wait) and not stream.is_ending:
                     return await self._read(hub, followed, ask)
@@ -93,6 +94,11 @@ class Following:
         # Nothing came, or a right has gone.
         now = await accounts.actor_of(hub, token, address=actor.address, device=actor.device)
         return replace(now, asked=actor.asked, request_id=actor.request_id)
+
+    async def _is_up_to_date(self, hub: Hub, followed: Followed[Any], actor: Actor, ask: Follow) -> bool:
+        async with self._turns, hub.reading() as db:
+            await followed.judge(db, actor)
+            return await replay.is_newest(db, followed.room, ask.since, ask.epoch)
 
     async def _read(self, hub: Hub, followed: Followed[Any], ask: Follow) -> News:
         key = (followed.room, ask.since, ask.epoch)
@@ -163,12 +169,6 @@ class Following:
             if isinstance(refused.__cause__, HubError):
                 raise refused.__cause__ from refused
             raise Unavailable(refused.sentence) from refused
-
-
-async def _is_up_to_date(hub: Hub, followed: Followed[Any], actor: Actor, ask: Follow) -> bool:
-    async with hub.reading() as db:
-        await followed.judge(db, actor)
-        return await replay.is_newest(db, followed.room, ask.since, ask.epoch)
 
 
 def _token(request: web.Request) -> str | None:

@@ -204,7 +204,7 @@ async def test_a_crowd_of_streams_that_begins_at_once_takes_turns(
     monkeypatch.setattr(replay, "tell", counted)
     async with AsyncExitStack() as stack:
         await asyncio.gather(*(open_one(stack) for _ in range(40)))
-    assert most == following.BEGINNING_AT_ONCE
+    assert most == following.LOOKING_AT_ONCE
 
 
 @pytest.mark.parametrize("wait", ["-1", "56", "1.5", "NaN", "soon"])
