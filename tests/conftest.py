@@ -6,10 +6,13 @@ pytest_plugins = ["tests.servers", "tests.doors", "tests.openid", "tests.bucket"
 
 # The longest run first, so that at the end nobody waits for one of them alone.
 LONGEST = (
+    "tests/torture/test_promises.py",
+    "tests/hub/test_bench.py",
     "tests/reference/test_import.py",
     "tests/live/test_equality.py",
     "tests/live/test_workers.py",
     "tests/contracts/test_schemathesis.py",
+    "tests/live/test_revoking.py",
 )
 
 
