@@ -297,8 +297,8 @@ async def verify_audit(settings: Settings) -> None:
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Leave out what is no HTTP: whoever sends it could fill the log with tracebacks."""
-    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+    """Leave out what is no HTTP, and who hangs up amid a request: anybody could fill the log with tracebacks."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError | ConnectionResetError)
 
 
 async def migrate(settings: Settings) -> None:
