@@ -9,7 +9,8 @@ from hub.core import Hub
 from hub.models.bookings import Booking
 from hub.models.roles import CreateRole
 from hub.models.staff import Invite
-from hub.services import invitations, roles
+from hub.models.webhooks import CreateWebhook
+from hub.services import invitations, roles, webhooks
 from tests import builders
 from tests.doors import People, Person
 
@@ -55,6 +56,8 @@ async def stock(hub: Hub, people: People) -> Stock:
     role = await roles.create(hub, admin.actor, CreateRole(name="Night desk"))
     ask = Invite(venue_id=hall.id, email="invited@example.org")
     invitation = await invitations.invite(hub, owner.actor, ask)
+    webhook = CreateWebhook(venue_id=hall.id, url="https://1.1.1.1/hooks")
+    hook = await webhooks.create(hub, owner.actor, webhook)
     day = builders.day_after(20)
     hold = await builders.make_hold(hub, customer.actor, builders.stay(pool, day, 2), builders.place(session))
     booking = await builders.make_booking(hub, customer.actor, builders.slot(room, builders.tomorrow(days=3), 2))
@@ -78,6 +81,7 @@ async def stock(hub: Hub, people: People) -> Stock:
             "user_id": clerk.user_id,
             "role_id": role.id,
             "invitation_id": invitation.id,
+            "webhook_id": hook.webhook.id,
             "provider": "google",
             "name": "0" * 32 + ".jpg",
         },

@@ -35,6 +35,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "venues.change": {"name": "Sala Sul"},
     "users.change": {"full_name": "Sid Changed"},
     "roles.change": {"name": "Renamed"},
+    "webhooks.change": {"description": "For the till"},
 }
 
 
