@@ -69,11 +69,35 @@ class _PrimaryPool(SentinelConnectionPool):
         await self.sentinel_manager.aclose()
 
 
+class _Cluster(RedisCluster):
+    """A client that reads the map by itself: who asks first may not have the time, and must not begin it in vain."""
+
+    _reading: asyncio.Task[RedisCluster] | None = None
+
+    async def initialize(self, *asked: Any, **named: Any) -> RedisCluster:
+        """Wait for the map."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(super().initialize(*asked, **named))
+            # Whoever waited may have given up, and then nobody asks how it ended.
+            self._reading.add_done_callback(lambda read: read.cancelled() or read.exception())
+        await asyncio.shield(self._reading)
+        return self
+
+    async def aclose(self) -> None:
+        """Let go of every server."""
+        if self._reading is not None and not self._reading.done():
+            self._reading.cancel()
+            await asyncio.wait({self._reading})
+        await super().aclose()
+
+
 class Reach:
     """Reads the address once, and makes clients and connections, with short time-outs, that reconnect by themselves."""
 
     def __init__(self, url: str) -> None:
         self._kept: ConnectionPool | None = None
+        # Servers of the cluster that the address does not name; one of them may be all that is left.
+        self._met: list[tuple[str, int]] = []
         scheme, _, rest = url.partition("://")
         plain, _, self.kind = scheme.replace("valkey", "redis", 1).partition("+")
         if not self.kind:
@@ -102,8 +126,8 @@ class Reach:
     def client(self) -> Client:
         """Make a client for commands."""
         if self.kind == "cluster":
-            return RedisCluster(
-                startup_nodes=[ClusterNode(host, port) for host, port in self._hosts],
+            return _Cluster(
+                startup_nodes=[ClusterNode(host, port) for host, port in {*self._hosts, *self._met}],
                 ssl=self._is_tls,
                 # One more time, with a map that is read anew; who asks knows better when to try again.
                 retry=Retry(NoBackoff(), 1),
@@ -128,7 +152,7 @@ class Reach:
             await self._kept.aclose()
 
     async def shards(self) -> list[Shard]:
-        """Name the servers on which channels are heard; a cluster is asked anew each time, from whoever answers."""
+        """Name the servers on which channels are heard; a cluster is asked anew each time, whoever of it answers."""
         if self.kind != "cluster":
             return [Shard()]
         cluster = cast(RedisCluster, self.client())
@@ -137,7 +161,8 @@ class Reach:
             slots: dict[tuple[str, int], set[int]] = {}
             for slot in range(REDIS_CLUSTER_HASH_SLOTS):
                 node = cluster.nodes_manager.get_node_from_slot(slot)
-                slots.setdefault((str(node.host), int(node.port)), set()).add(slot)
+                slots.setdefault(_address(node), set()).add(slot)
+            self._met = [_address(node) for node in cluster.get_nodes()]
         finally:
             await cluster.aclose()
         return [Shard(address, frozenset(slots[address])) for address in sorted(slots)]
@@ -153,6 +178,10 @@ class Reach:
 
     def _bare(self) -> dict[str, Any]:
         return _MANNERS | self._options
+
+
+def _address(node: ClusterNode) -> tuple[str, int]:
+    return str(node.host), int(node.port)
 
 
 def _host(given: str, port: int) -> tuple[str, int]:

@@ -2,15 +2,17 @@
 
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from redis.exceptions import RedisError
 
-from handlers.limits import LOGGING_IN, Limits
+from handlers import limits
 from hub import rooms
 from hub.errors import TooManyRequests
+from hub.live import roll
 from hub.live.crowd import MOST_OF_A_PERSON, TooManySockets
 from hub.live.reach import Reach, slot_of
 from hub.settings import Settings, SettingsRefused
@@ -156,8 +158,10 @@ async def test_a_primary_that_the_sentinels_replace_is_left_for_its_successor(
 
 
 async def test_in_a_cluster_each_room_is_published_on_its_own_server_and_asks_and_sockets_are_counted(
-    cluster: ValkeyCluster, start: Start, watch: Watch, settings: Settings
+    cluster: ValkeyCluster, start: Start, watch: Watch, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for counting in (limits, roll):
+        monkeypatch.setattr(counting, "_REDIS_SECONDS", 20.0)
     one, other = await pair(start, settings, cluster.url)
     watcher, names = await watched(one, other, watch, venues=8)
     servers = set()
@@ -170,16 +174,17 @@ async def test_in_a_cluster_each_room_is_published_on_its_own_server_and_asks_an
             assert await each.ask("PUBSUB", "SHARDNUMSUB", channel) == [channel, int(each is server)]
     assert len(servers) > 1
     limited = replace(settings, redis_url=cluster.url, rate_limits=True)
-    near, far = (Limits(limited, one.hub.clock.now) for _ in range(2))
-    for number in range(LOGGING_IN.address):
-        await (near, far)[number % 2].by_address(LOGGING_IN, "192.0.2.1")
-    with pytest.raises(TooManyRequests):
-        await near.by_address(LOGGING_IN, "192.0.2.1")
-    for limits in (near, far):
-        await limits.close()
+    near, far = (limits.Limits(limited, one.hub.clock.now) for _ in range(2))
+    async with AsyncExitStack() as stack:
+        for each in (near, far):
+            stack.push_async_callback(each.close)
+        for number in range(limits.LOGGING_IN.address):
+            await (near, far)[number % 2].by_address(limits.LOGGING_IN, "192.0.2.1")
+        with pytest.raises(TooManyRequests):
+            await near.by_address(limits.LOGGING_IN, "192.0.2.1")
     rolls = [worker.running.live.roll for worker in (one, other)]
-    for roll in rolls:
-        roll.is_limited = True
+    for each in rolls:
+        each.is_limited = True
     for number in range(MOST_OF_A_PERSON):
         await rolls[number % 2].enter(7, f"socket {number}")
     with pytest.raises(TooManySockets):
@@ -200,7 +205,8 @@ async def test_in_a_cluster_each_room_is_published_on_its_own_server_and_asks_an
 async def test_a_cluster_that_loses_a_server_is_listened_to_by_its_new_map(
     cluster: ValkeyCluster, start: Start, watch: Watch, settings: Settings
 ) -> None:
-    one, other = await pair(start, settings, cluster.url)
+    # The only server that the address names is the one that will be lost.
+    one, other = await pair(start, settings, f"valkey+cluster://{cluster.primaries[0].address}")
     watcher, names = await watched(one, other, watch, venues=4)
     await cluster.primaries[0].kill()
     for room in names:
