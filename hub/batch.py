@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from hub.errors import Unavailable
+from storage import pool
 
 Asked = TypeVar("Asked")
 Answered = TypeVar("Answered")
@@ -20,6 +21,8 @@ class _Lane(Generic[Asked, Answered]):
 
     waiting: deque[tuple[Asked, asyncio.Future[Answered]]] = field(default_factory=deque)
     is_under_way: bool = False
+    # What is under way takes longer than anybody may wait behind it.
+    is_late: bool = False
 
 
 class MicroBatcher(Generic[Asked, Answered]):
@@ -28,7 +31,8 @@ class MicroBatcher(Generic[Asked, Answered]):
     Asks that `lane_of` gives the same number leave by the same lane: those that want the same thing would wait for
     its lock anyway, and by waiting here they make one large batch instead of two small ones. A batch that raises is
     repeated ask by ask, so that one bad ask cannot spoil its neighbours; but not one that found the database
-    unavailable, because it may have taken effect before the answer was lost.
+    unavailable, because it may have taken effect before the answer was lost. Nobody waits long behind a batch that
+    gets no answer: what has not been sent is refused, as is whoever comes while it lasts.
     """
 
     def __init__(
@@ -52,6 +56,8 @@ class MicroBatcher(Generic[Asked, Answered]):
     async def ask(self, asked: Asked) -> Answered:
         """Send one ask with whatever else waits in its lane; answers in the order of arrival."""
         lane = self._lanes[self._lane_of(asked) % len(self._lanes)]
+        if lane.is_late:
+            raise Unavailable()
         answer: asyncio.Future[Answered] = asyncio.Future()
         lane.waiting.append((asked, answer))
         if not lane.is_under_way:
@@ -67,10 +73,22 @@ class MicroBatcher(Generic[Asked, Answered]):
         try:
             while lane.waiting:
                 batch = [lane.waiting.popleft() for _ in range(min(self._most, len(lane.waiting)))]
-                # Who has left meanwhile wants nothing any more.
-                await self._send([(asked, answer) for asked, answer in batch if not answer.done()])
+                late = asyncio.get_running_loop().call_later(pool.ACQUIRE_SECONDS, self._refuse_waiting, lane)
+                try:
+                    # Who has left meanwhile wants nothing any more.
+                    await self._send([(asked, answer) for asked, answer in batch if not answer.done()])
+                finally:
+                    late.cancel()
+                    lane.is_late = False
         finally:
             lane.is_under_way = False
+
+    def _refuse_waiting(self, lane: _Lane[Asked, Answered]) -> None:
+        lane.is_late = True
+        while lane.waiting:
+            _, answer = lane.waiting.popleft()
+            if not answer.done():
+                answer.set_exception(Unavailable())
 
     async def _send(self, batch: list[tuple[Asked, asyncio.Future[Answered]]]) -> None:
         if not batch:

@@ -10,6 +10,7 @@ import pytest
 
 from hub.batch import MicroBatcher
 from hub.errors import Unavailable
+from storage import pool
 
 
 class Database:
@@ -152,3 +153,24 @@ async def test_a_lane_goes_on_after_a_failure() -> None:
     with pytest.raises(ValueError, match="bad ask"):
         await batcher.ask(-1)
     assert await batcher.ask(1) == "answer 1"
+
+
+async def test_nobody_waits_long_behind_a_batch_that_gets_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "ACQUIRE_SECONDS", 0.05)
+    database = Database()
+    batcher = MicroBatcher(database.flush)
+    database.open.clear()
+    first = asyncio.create_task(batcher.ask(1))
+    await turns()
+    waiting = [asyncio.create_task(batcher.ask(number)) for number in range(2, 30)]
+    async with asyncio.timeout(5):
+        refused = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(answer, Unavailable) and answer.retry_after for answer in refused)
+    # Whoever comes meanwhile hears so at once; nothing of theirs was sent.
+    with pytest.raises(Unavailable):
+        await batcher.ask(30)
+    assert database.batches == [[1]]
+    assert not first.done()
+    database.open.set()
+    assert await first == "answer 1"
+    assert await batcher.ask(31) == "answer 31"
