@@ -188,6 +188,18 @@ async def test_a_private_address_that_was_kept_before_is_never_connected_to(
         assert (await gate.post(f"http://127.0.0.1:{port}/", HEADERS, b"{}")).error == "must start with https://"
 
 
+async def test_control_without_the_judgement_of_addresses_private_ones_are_reached(
+    receivers: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox = receivers.inbox()
+    monkeypatch.setattr(gateway, "fault_of", lambda *_, **__: None)
+    async with gateway.receivers(anywhere=False) as gate:
+        assert not (await gate.post(inbox.url, HEADERS, b'{"sequence": 1}')).is_taken
+        monkeypatch.setattr(gateway, "is_public", lambda _: True)
+        assert (await gate.post(inbox.url, HEADERS, b'{"sequence": 1}')).is_taken
+    assert inbox.asked == 1
+
+
 def test_a_message_is_signed_as_the_standards_own_example() -> None:
     secret = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     body, at = b'{"test": 2432232314}', datetime.fromtimestamp(1614265330, UTC)

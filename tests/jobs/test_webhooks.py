@@ -444,20 +444,29 @@ async def test_receivers_that_are_slow_dead_leading_elsewhere_or_endless_delay_n
     assert {url for (url,) in delivered} <= {inbox.url for inbox in (*good, *endless)}
 
 
+async def three_that_hang_and_a_good_one(stand: Stand, receivers: Street) -> tuple[asyncio.Event, Inbox]:
+    """Open four receivers, the good one last; the event is set once one of the others was asked."""
+    hangs = asyncio.Event()
+
+    async def hang(request: web.Request, told: dict[str, Any]) -> web.StreamResponse:
+        hangs.set()
+        await asyncio.Event().wait()
+        return web.Response()
+
+    for inbox in [receivers.inbox(f"slow{number}", hang) for number in range(3)]:
+        await hook(stand.hub, stand.owner, stand.hall.id, inbox)
+    good = receivers.inbox("good")
+    await hook(stand.hub, stand.owner, stand.hall.id, good)
+    await tell(stand.hub, stand.hall.id, 5)
+    await job.collect(stand.hub)
+    return hangs, good
+
+
 async def test_slow_and_failing_receivers_have_places_of_their_own(
     stand: Stand, receivers: Street, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job, "PLACES", {False: 1, True: 1})
-    never = asyncio.Event()
-
-    async def hang(request: web.Request, told: dict[str, Any]) -> web.StreamResponse:
-        await never.wait()
-        return web.Response()
-
-    slow = [receivers.inbox(f"slow{number}", hang) for number in range(3)]
-    good = receivers.inbox("good")
-    for inbox in (*slow, good):
-        await hook(stand.hub, stand.owner, stand.hall.id, inbox)
+    _, good = await three_that_hang_and_a_good_one(stand, receivers)
     async with stand.hub.pool.acquire() as db:
         await db.execute(
             """
@@ -466,9 +475,19 @@ async def test_slow_and_failing_receivers_have_places_of_their_own(
             """
         )
     async with working(stand.hub):
-        await tell(stand.hub, stand.hall.id, 5)
         await good.until(5)
-        assert sum(inbox.asked for inbox in slow) <= 1
+    assert sum(inbox.asked for name, inbox in receivers.inboxes.items() if name != "good") <= 1
+
+
+async def test_control_where_all_share_their_places_the_well_wait_behind_the_slow(
+    stand: Stand, receivers: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "PLACES", {False: 1})
+    hangs, good = await three_that_hang_and_a_good_one(stand, receivers)
+    async with working(stand.hub):
+        await asyncio.wait_for(hangs.wait(), 60)
+        await asyncio.sleep(job.PAUSE * 2)
+        assert good.asked == 0
 
 
 async def test_a_receiver_that_was_left_behind_is_told_that_there_is_a_gap(stand: Stand, receivers: Street) -> None:
