@@ -42,6 +42,8 @@ class Room {
     this.isLive = false;
     this.refusal = null;
     this.early = new Map();
+    // What came before the answer that names the room: events follow it in the same breath, and may be heard first.
+    this.unnamed = [];
     this.asking = null;
     this.timer = null;
   }
@@ -82,6 +84,7 @@ class Room {
   #take(news) {
     if (this.epoch !== null && this.epoch !== news.epoch) this.early.clear();
     this.room = news.room;
+    for (const envelope of this.unnamed.splice(0)) if (envelope.room === news.room) this.early.set(envelope.version, envelope);
     this.epoch = news.epoch;
     if (news.snapshot) {
       this.version = news.version;
@@ -95,6 +98,8 @@ class Room {
 
   /** Take one event as it came in. */
   hear(envelope) {
+    if (this.room === null && this.asking) this.unnamed.push(envelope);
+    if (this.room !== envelope.room) return;
     if (envelope.epoch !== this.epoch && this.version !== null) {
       this.version = null;
       this.catchUp();
@@ -150,6 +155,7 @@ class Room {
     this.isLive = false;
     this.asking = null;
     this.early.clear();
+    this.unnamed.length = 0;
   }
 
   stop() {
@@ -185,7 +191,7 @@ class Hub {
     this.socket.on("connect_error", (error) => this.#refused(error));
     for (const name of ["auth_expired", "auth_revoked"]) this.socket.on(name, () => this.renew());
     this.socket.on("room.closed", ({ room }) => this.#of(room).forEach((one) => one.refuse(new Refused({ code: "room_closed", room }))));
-    this.socket.onAny((_, envelope) => envelope?.version && this.#of(envelope.room).forEach((one) => one.hear(envelope)));
+    this.socket.onAny((_, envelope) => envelope?.version && this.#rooms.forEach((one) => one.hear(envelope)));
     this.clock = setInterval(() => this.isConnected && this.#synchronise(), CLOCK_EVERY);
     this.clock.unref?.();
   }

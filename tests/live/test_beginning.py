@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from hub import rooms
-from hub.live import replay
+from hub.live import fanout, replay
 from hub.live.beginning import MOST_LATER
 from tests.doors import AppServer, People
 from tests.live.client import Refusal
 from tests.live.conftest import Watch, make_room, make_venue, slot, tell
-from tests.live.following import reducing
+from tests.live.following import following, reducing
 from tests.live.raw import raw
 
 
@@ -54,6 +54,24 @@ async def test_a_crowd_costs_one_look_and_all_end_where_a_fresh_snapshot_does(
         expected = await reduced(known, [])
         for one in crowd:
             assert await reduced(one.snapshots[room], one.told) == expected
+
+
+async def test_the_pages_follow_from_where_others_began(
+    app_server: AppServer, watch: Watch, looks: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fanout, "KEPT_SECONDS", 60)
+    venue_id, _ = await make_venue(app_server.hub)
+    room = rooms.venue(venue_id)
+    first = await watch(app_server)
+    await first.ask("venues.watch", {"venue_id": venue_id})
+    await tell(app_server.hub, room, 3, name="availability.changed")
+    await first.reach(room, 3)
+    async with following(app_server.url) as follower:
+        await follower.tell("watch", room="venue", id=venue_id)
+        await follower.reach("venue", 3)
+        assert looks == [room]
+        (begun,) = [said for said in follower.said if said.get("snapshot") == "venue"]
+        assert begun["version"] == 0
 
 
 async def test_after_a_fact_and_after_many_states_it_is_read_anew(
