@@ -33,8 +33,8 @@ With `Accept: text/event-stream` the answer is a stream of server-sent events. I
 without `since`), unless `Last-Event-ID` or `since` say what you know already; then each event is a message with its
 envelope as data, the same as over the socket. Come back with the id of the last one in `Last-Event-ID`, which browsers
 do by themselves. When the right to it ends, so does the stream, and says so by its last event: `auth_expired`,
-`auth_revoked` or `room.closed`. Streams and requests that wait count as connections: one person has at most 10, and one
-address at each worker 30 that are not logged in.
+`auth_revoked` or `room.closed`; a worker that stops says `going_away` first. Streams and requests that wait count as
+connections: one person has at most 10, and one address at each worker 30 that are not logged in.
 """
 
 

@@ -68,7 +68,7 @@ class Reader:
         self.is_over = True
         self.news.set()
 
-    async def until(self, versions: int = 0, *, name: str = "", seconds: float = 8.0) -> None:
+    async def until(self, versions: int = 0, *, name: str = "", seconds: float = 15.0) -> None:
         """Wait until the reader stands at a version, or something came under a name."""
 
         def is_so() -> bool:
@@ -77,7 +77,7 @@ class Reader:
 
         await self.wait(is_so, seconds)
 
-    async def wait(self, is_so: Any, seconds: float = 8.0) -> None:
+    async def wait(self, is_so: Any, seconds: float = 15.0) -> None:
         """Wait until something is so."""
         try:
             async with asyncio.timeout(seconds):
@@ -87,7 +87,7 @@ class Reader:
         except TimeoutError:
             raise AssertionError(f"not within {seconds} s; it stands at {self.number}") from None
 
-    async def ends(self, seconds: float = 8.0) -> None:
+    async def ends(self, seconds: float = 15.0) -> None:
         """Wait until the stream is over."""
         await self.wait(lambda: self.is_over, seconds)
 

@@ -130,7 +130,7 @@ class Stage:
             if answer.status == 200:
                 tag = answer.headers["ETag"]
                 one.begin(answer.data)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.15)
 
     async def act(self, number: int, person: Person, chance: Random) -> None:
         """Hold, book, change one's mind; every now and then the owner changes something, too."""
@@ -164,12 +164,12 @@ class Stage:
                 one.begin(await watcher.ask(command, asked))
                 self.followers.append(one)
                 watchers.append((watcher, one))
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while any(one.snapshot is None for one in self.followers):  # noqa: ASYNC110 - the same
                     await asyncio.sleep(0.01)
                 await crowd()
                 while not await self.is_even(watchers):  # noqa: ASYNC110 - nothing tells a test of it
-                    await asyncio.sleep(0.02)
+                    await asyncio.sleep(0.05)
             self.is_over = True
         for watcher, one in watchers:
             one.faults += watcher.faults
