@@ -50,7 +50,7 @@ LARGEST_BODY = 256 * 1024
 SECONDS_TO_FINISH = 1.5
 # A worker with others beside it takes its time: clients leave it one after the other, and who keeps a connection open
 # for requests is told to come back elsewhere. Alone, on the machine of whoever pressed Ctrl-C, it is quick.
-SECONDS_TO_LEAVE = 4.0
+SECONDS_TO_LEAVE = 5.0
 SECONDS_TO_LEAVE_ALONE = 1.0
 
 

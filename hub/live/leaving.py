@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from hub.live.connection import Connection
 
 # Clients that are sent away each second, where the time allows it.
-PACE = 50.0
+PACE = 40.0
 # Seconds for which a client that was asking something may still be answered.
 SECONDS_TO_ANSWER = 1.0
 _TICK = 0.05
