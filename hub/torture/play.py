@@ -155,7 +155,7 @@ class Play:
         return await self._stack.enter_async_context(Postbox())
 
     def ports(self) -> list[int]:
-        """List where workers may be reached; one that is frozen looks like any other."""
+        """List where workers may be reached; one that was frozen just now looks like any other."""
         return ports_of(self.workers)
 
     async def front(self, fate: Callable[[], Fate]) -> FaultProxy:

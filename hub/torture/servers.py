@@ -23,6 +23,8 @@ from storage.embedded_server import Identity, Postgres, Valkey
 
 _SECONDS_TO_START = 90.0
 SECONDS_TO_STOP = 10.0
+# After so long a balancer sends nobody to a worker that does not answer.
+_SECONDS_TO_MISS = 5.0
 
 
 class NoWorker(HubError):
@@ -63,7 +65,7 @@ class Worker:
     words: tuple[str, ...] = ()
     port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
-    is_frozen: bool = False
+    frozen_at: float | None = None
     # As a balancer before it would know: nobody is sent to one that is only starting.
     is_up: bool = False
 
@@ -111,7 +113,7 @@ class Worker:
         """Ask it to finish and end it if it does not; answers how many seconds it took."""
         began = time.monotonic()
         self.is_up = False
-        if self.is_frozen:
+        if self.frozen_at is not None:
             self.thaw()
         self.signal(signal.SIGTERM)
         try:
@@ -124,12 +126,12 @@ class Worker:
     def freeze(self) -> None:
         """Stop the process where it stands, as an overloaded machine does."""
         self.signal(signal.SIGSTOP)
-        self.is_frozen = True
+        self.frozen_at = time.monotonic()
 
     def thaw(self) -> None:
         """Let the process go on."""
         self.signal(signal.SIGCONT)
-        self.is_frozen = False
+        self.frozen_at = None
 
     async def _ended(self) -> None:
         if self.process is not None:
@@ -245,5 +247,7 @@ async def run_servers(folder: Path, changes: dict[str, str] | None = None) -> As
 
 
 def ports_of(workers: Sequence[Worker]) -> list[int]:
-    """List the ports of those that run; all of them when none does, for somebody will come back."""
-    return [worker.port for worker in workers if worker.is_up] or [worker.port for worker in workers]
+    """List the ports to which a balancer sends; all of them when none serves, for somebody will come back."""
+    missed_since = time.monotonic() - _SECONDS_TO_MISS
+    serving = [one for one in workers if one.is_up and (one.frozen_at is None or one.frozen_at > missed_since)]
+    return [worker.port for worker in serving or workers]
