@@ -105,6 +105,7 @@ async def at_once(_: Stream, __: float) -> bytes:
     return b""
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("role", ["guest", "customer", "owner"])
 async def test_no_request_makes_a_fault(

@@ -15,8 +15,9 @@ from pydantic import BaseModel
 from storage.pool import prepare
 
 STORAGE = Path(__file__).parent.parent.parent / "storage"
-# These run what others hand them (statements, migrations, an author in hex), or make and fill whole databases.
-RUNNERS = ("query", "listing", "migrate", "embedded_server", "pool", "transaction", "bench")
+# These run what others hand them (statements, migrations, an author in hex), make and fill whole databases, or ask one
+# thing after another of a database that was tortured.
+RUNNERS = ("query", "listing", "migrate", "embedded_server", "pool", "transaction", "bench", "torture", "soundness")
 WITH_MODEL = ("one", "maybe", "many", "page")
 WITHOUT_MODEL = ("value", "column", "run", "fetch", "fetchrow", "fetchval", "execute")
 # A page counts all its rows beside each.
