@@ -12,6 +12,8 @@ from handlers.endpoint import EVERYBODY, SIGNED_IN
 from handlers.over_http import BASE, WITH_BODY
 from handlers.table import table
 from hub.app import build
+from hub.models.webhooks import CreateWebhook
+from hub.services import webhooks
 from tests.abuse.scene import Scene, open_scene
 from tests.doors import PASSWORD, AppServer, Http, People
 from tests.handlers.bad_input import base
@@ -117,6 +119,8 @@ async def test_the_table_gives_every_route_a_policy_and_strangers_nothing_by_def
 
 @pytest.mark.abuse("B2")
 async def test_a_field_that_nobody_may_send_is_refused_everywhere_and_changes_nothing(http: Http, scene: Scene) -> None:
+    sent_to = CreateWebhook(venue_id=scene.venue.id, url="https://1.1.1.1/hooks")
+    hook = await webhooks.create(scene.hub, scene.owner.actor, sent_to)
     known, before = schemas(), await contents(scene.hub)
     ids: dict[str, Any] = {
         "venue_id": scene.venue.id,
@@ -125,6 +129,7 @@ async def test_a_field_that_nobody_may_send_is_refused_everywhere_and_changes_no
         "session_id": scene.session.id,
         "closure_id": scene.closure.id,
         "addon_id": scene.addon.id,
+        "webhook_id": hook.webhook.id,
         "booking_id": scene.booking.id,
         "user_id": scene.colleague.id,
         "role_id": scene.role.id,
