@@ -120,7 +120,7 @@ async def test_the_table_gives_every_route_a_policy_and_strangers_nothing_by_def
 @pytest.mark.abuse("B2")
 async def test_a_field_that_nobody_may_send_is_refused_everywhere_and_changes_nothing(http: Http, scene: Scene) -> None:
     sent_to = CreateWebhook(venue_id=scene.venue.id, url="https://1.1.1.1/hooks")
-    hook = await webhooks.create(scene.hub, scene.owner.actor, sent_to)
+    hook = await webhooks.create(scene.hub, scene.person("owner").actor, sent_to)
     known, before = schemas(), await contents(scene.hub)
     ids: dict[str, Any] = {
         "venue_id": scene.venue.id,
