@@ -94,14 +94,14 @@ async def insert(db: Db, email: str, password_hash: str | None, profile: Profile
 
 
 async def lock_profile(db: Db, user_id: int) -> Profile | None:
-    """Lock a person who is not deleted and read what they tell of themselves."""
+    """Lock a person who is not deleted and read what they tell of themselves; nobody tells of them meanwhile."""
     return await maybe(
         db,
         Profile,
         """
         SELECT full_name, first_name, last_name, phone, birth_date, gender, bio, specialisation, language, currency,
                notification_choices
-        FROM users WHERE id = $1 AND status <> 'deleted' FOR NO KEY UPDATE
+        FROM users WHERE id = $1 AND status <> 'deleted' FOR UPDATE
         """,
         user_id,
     )
