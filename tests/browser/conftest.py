@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_plus
 
+import jwt
 import orjson
 import pytest
 from playwright.async_api import Browser, Error, Page, Request, WebSocket
@@ -56,6 +57,8 @@ class Window:
     def _asked(self, request: Request) -> None:
         if request.url.startswith(self.base):
             self.said.append(f"{unquote_plus(request.url)} {request.post_data or ''}")
+            if token := request.headers.get("authorization", "").removeprefix("Bearer "):
+                self.people.add(int(jwt.decode(token, options={"verify_signature": False})["sub"]))
 
     def _answered(self, request: Request) -> None:
         # Elsewhere, as at a provider of identities, others are to blame; files on the disk know nobody; and the outbox
