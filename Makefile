@@ -14,7 +14,7 @@ run: .venv/installed static/node_modules/.package-lock.json ## Install what is m
 test: check ## Run everything that must hold; ARGS="-k holds" picks tests.
 	@echo "The tests drive this browser:"
 	@$(PYTHON) -m tests.browser_binary
-	$(PYTHON) -m pytest -n 2 --maxschedchunk 1 $(ARGS)
+	$(PYTHON) -m pytest -n 3 --maxschedchunk 1 $(ARGS)
 
 check: .venv/installed-for-tests static/node_modules/.for-tests ## Judge the code without running it.
 	$(PYTHON) -m ruff check
