@@ -27,6 +27,7 @@ async def databases(settings: Settings) -> set[str]:
     return {row["datname"] for row in rows}
 
 
+@pytest.mark.slow
 async def test_one_short_round_measures_everything_and_sells_every_place_once(settings: Settings) -> None:
     async with holds.open_ground(settings) as (hub, url):
         measured = await holds.measure(hub, url, Pace(rounds=1, seconds=0.5, seconds_of_warming=1))
