@@ -30,7 +30,8 @@ VENUE = 1
 P95, CORE, GROWTH = 250, 1.0, 1.05
 # Below this part of the writes that were asked for, the rest says nothing.
 RATE = 0.95
-_CONNECTIONS = 40
+# Enough people that nobody asks more often than one may.
+_CONNECTIONS = 120
 _SECONDS_TO_WARM = 30.0
 _NAME = b'"name"'
 
@@ -120,7 +121,10 @@ class Heard:
         known = self._known.get(head)
         if known is None:
             envelope = orjson.loads(data[begin + 2 : end])[1]
-            version = envelope["version"]
+            version = envelope.get("version")
+            if version is None:
+                # About the connection itself, as that its worker is about to stop.
+                return
             known = self._known[head] = self.at.setdefault((envelope.get("first_version", version), version), Counter())
             self.newest = max(self.newest, version)
         known[int(time.time() * 1000)] += 1
