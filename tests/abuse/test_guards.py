@@ -14,8 +14,10 @@ from aiohttp import ClientSession, http_parser
 
 from hub.settings import Settings, SettingsRefused
 from tests.doors import AppServer, Http, People
+from tests.live.client import soon
 from tests.live.conftest import working
 from tests.mailbox import letters_to, link_for
+from tests.servers import PATIENCE
 from tests.stock import Stock, stock
 
 OWN_PAGES = ("//", "//login", "//docs", "//docs/events")
@@ -64,7 +66,8 @@ FOREIGN = (
 
 @pytest.mark.abuse("F9", "D9")
 @pytest.mark.parametrize("host", FOREIGN)
-async def test_by_a_foreign_name_nothing_is_answered(http: Http, host: str) -> None:
+async def test_by_a_foreign_name_nothing_is_answered(http: Http, app_server: AppServer, host: str) -> None:
+    await soon(lambda: app_server.running.live.listener.is_heard, PATIENCE)
     for path in ("/venues", "//", "//docs", "//socket.io/?EIO=4&transport=websocket", "//static/js/docs.js"):
         answer = await http.get(path, headers={"Host": host})
         assert answer.status in {400, 421}, path

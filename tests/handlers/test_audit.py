@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 import hub.app as hub_app
-from hub.services import audit
 from hub.services.audit import AuditBroken
 from storage.pool import as_owner
 from tests import builders
 from tests.doors import AppServer, Http, ListeningHub, People, Person
 from tests.live.client import Watcher
+from tests.sealing import seal_all
 from tests.stock import Stock, stock
 
 
@@ -174,7 +174,7 @@ async def test_the_audit_is_verified_over_http_and_on_the_command_line(
 ) -> None:
     # a command has the log of its process to itself
     monkeypatch.setattr(hub_app, "configure_logs", lambda _: None)
-    await audit.seal(hub)
+    await seal_all(hub)
     found = (await http.get("/audit/verify", as_=things.admin)).data
     assert found["holds"] is True
     assert found["broken"] is None

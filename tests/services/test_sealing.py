@@ -11,6 +11,7 @@ from hub.services import audit
 from storage.pool import as_owner
 from tests import builders
 from tests.doors import ListeningHub
+from tests.sealing import seal_all
 
 # What somebody with every right over the database does to hide something, and what the verifier makes of it.
 TAMPERING = {
@@ -40,7 +41,7 @@ async def a_chain(hub: ListeningHub, seals: int = 4) -> list[list[int]]:
     for _ in range(seals):
         for _ in range(5):
             await builders.make_user(hub)
-        await audit.seal(hub)
+        await seal_all(hub)
     async with hub.pool.acquire() as db:
         return [row[0] for row in await db.fetch("SELECT ids FROM audit_seals ORDER BY id")]
 
@@ -92,7 +93,7 @@ async def test_a_row_of_a_time_that_cannot_be_is_found(hub: ListeningHub, shift:
     await a_chain(hub)
     dated = "INSERT INTO audit (at, entity, operation) VALUES (clock_timestamp() {}, 'user', 'update')"
     await tamper(hub, dated.format(shift))
-    await audit.seal(hub)
+    await seal_all(hub)
     found = await audit.verify_all(hub)
     assert found.broken is not None
     assert found.broken.reason == "the time of the row cannot be"
@@ -129,7 +130,7 @@ async def test_what_was_rolled_back_leaves_a_gap_that_breaks_nothing(hub: Listen
         await failed.rollback()
     await audit.seal(hub)
     await builders.make_user(hub)
-    await audit.seal(hub)
+    await seal_all(hub)
     found = await audit.verify_all(hub)
     assert (found.holds, found.unsealed) == (True, 0)
 
@@ -141,7 +142,8 @@ async def test_many_seal_at_once_and_every_entry_is_sealed_once(hub: ListeningHu
             await audit.seal(hub)
 
     await asyncio.gather(*(write() for _ in range(4)))
-    await audit.seal(hub)
+    await builders.make_user(hub)
+    await seal_all(hub)
     async with hub.pool.acquire() as db:
         sealed = [row[0] for row in await db.fetch("SELECT unnest(ids) FROM audit_seals")]
         written = [row[0] for row in await db.fetch("SELECT id FROM audit ORDER BY id")]
@@ -165,5 +167,5 @@ async def test_after_a_restore_into_another_cluster_sealing_goes_on(hub: Listeni
     async with as_owner(hub.pool) as db:
         # transactions are counted anew there, so this one is far in the future
         await db.execute("UPDATE audit_horizon SET last_id = last_id + 1000000, until = '999999999999'")
-    await audit.seal(hub)
+    await seal_all(hub)
     assert (await audit.verify_all(hub)).unsealed == 0
