@@ -159,8 +159,13 @@ async def test_an_answer_waits_until_there_is_something_to_tell(app_server: AppS
     assert again.status == 304
 
 
+@pytest.mark.parametrize(
+    # One, unless the machine is so busy that some are woken after others have been answered.
+    "most",
+    [20, pytest.param(1, marks=pytest.mark.slow)],
+)
 async def test_a_crowd_that_waits_for_the_same_is_answered_by_few_looks_into_the_log(
-    app_server: AppServer, http: Http, monkeypatch: pytest.MonkeyPatch
+    app_server: AppServer, http: Http, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     venue_id, _ = await make_venue(app_server.hub)
     room, path = rooms.venue(venue_id), f"/venues/{venue_id}/events"
@@ -178,8 +183,7 @@ async def test_a_crowd_that_waits_for_the_same_is_answered_by_few_looks_into_the
     await tell(app_server.hub, room)
     answers = await asyncio.gather(*waiting)
     assert len({answer.body for answer in answers}) == 1
-    # One, unless the machine is so busy that some are woken after others have been answered.
-    assert len(looks) <= 20
+    assert 1 <= len(looks) <= most
     assert answers[0].data["version"] == 1
 
 
