@@ -155,6 +155,63 @@ class StillInCharge(Conflict):
     code = "still_in_charge"
 
 
+class QuoteExpired(Conflict):
+    """This price is not good any more; ask for a new quote."""
+
+    code = "quote_expired"
+
+
+class OfferRefused(HubError):
+    """This offer cannot be used for what you book; the reason says why."""
+
+    code, status = "offer_refused", 422
+
+
+class OfferUsedUp(Conflict):
+    """This offer has been used as often as it may be; book without it."""
+
+    code = "offer_used_up"
+
+
+class TooLittle(Conflict):
+    """There is too little money in the account; pay less or add some first."""
+
+    code = "too_little"
+
+
+class AccountFrozen(Conflict):
+    """Nothing can be paid from this account until an admin has looked at it."""
+
+    code = "account_frozen"
+
+
+class NothingDue(Conflict):
+    """There is nothing left to pay for this booking."""
+
+    code = "nothing_due"
+
+
+class PaymentRefused(HubError):
+    """The payment was refused; pay another way."""
+
+    code, status = "payment_refused", 422
+
+
+class GatewayUnreachable(HubError):
+    """The payment provider cannot be reached right now; nothing was paid, try again or pay another way."""
+
+    code, status = "gateway_unreachable", 503
+
+    def __init__(self, sentence: str | None = None, *, retry_after: float | None = 10.0, **details: Any) -> None:
+        super().__init__(sentence, retry_after=retry_after, **details)
+
+
+class Forged(HubError):
+    """This does not come from whom it says, or is too old."""
+
+    code, status = "forged", 400
+
+
 class InFlight(Conflict):
     """The same request is being carried out right now; ask again in a moment."""
 

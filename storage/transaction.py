@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from hub.errors import AlreadyExists, Conflict, EmailTaken, HubError, IdentityTaken, Invalid, NotAvailable, Unavailable
+from hub.errors import (
+    AccountFrozen,
+    AlreadyExists,
+    Conflict,
+    EmailTaken,
+    HubError,
+    IdentityTaken,
+    Invalid,
+    NotAvailable,
+    TooLittle,
+    Unavailable,
+)
 from storage.pool import Pool, connection
 
 if TYPE_CHECKING:
@@ -27,6 +38,9 @@ _REFUSALS: dict[str, HubError] = {
     "room_already_claimed": NotAvailable("Somebody was faster; the room is taken for that time."),
     "pool_night_sold_out": NotAvailable("There are not that many rooms left on one of these nights."),
     "session_sold_out": NotAvailable("There are not that many places left in this session."),
+    "account_has_too_little": TooLittle(),
+    "account_is_frozen": AccountFrozen(),
+    "escrow_has_too_little": TooLittle("Less than that was paid for this booking and is still to be given back."),
     "venue_night_range": Invalid.field("min_nights", "must not exceed max_nights"),
     "venue_slot_range": Invalid.field("min_slot_minutes", "must not exceed max_slot_minutes"),
     "venue_check_out_before_in": Invalid.field("check_out_time", "must not be later than check_in_time"),

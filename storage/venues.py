@@ -24,8 +24,9 @@ async def find_many(db: Db, venue_ids: Sequence[int]) -> list[Venue]:
         """
         SELECT id, owner_id, kind, name, description, timezone, currency, address, city, province, country, latitude,
                longitude, map_url, contact_phone, contact_email, contact_website, star_rating, amenities, images,
-               is_active, confirmation, cancellation, opening_hours, check_in_time, check_out_time, slot_step_minutes,
-               min_slot_minutes, max_slot_minutes, buffer_before_minutes, buffer_after_minutes, min_nights, max_nights,
+               is_active, confirmation, cancellation, terms, opening_hours, check_in_time, check_out_time,
+               slot_step_minutes, min_slot_minutes, max_slot_minutes, buffer_before_minutes, buffer_after_minutes,
+               min_nights, max_nights,
                lead_time_minutes, advance_days, hold_seconds, hold_cap_seconds, created_at, updated_at
         FROM venues WHERE id = ANY ($1::bigint[]) AND deleted_at IS NULL
         ORDER BY id
@@ -42,8 +43,9 @@ async def listed(db: Db, ask: ListVenues, user_id: int | None, *, sees_everythin
         """
         SELECT v.id, v.owner_id, v.kind, v.name, v.description, v.timezone, v.currency, v.address, v.city, v.province,
                v.country, v.latitude, v.longitude, v.map_url, v.contact_phone, v.contact_email, v.contact_website,
-               v.star_rating, v.amenities, v.images, v.is_active, v.confirmation, v.cancellation, v.opening_hours,
-               v.check_in_time, v.check_out_time, v.slot_step_minutes, v.min_slot_minutes, v.max_slot_minutes,
+               v.star_rating, v.amenities, v.images, v.is_active, v.confirmation, v.cancellation, v.terms,
+               v.opening_hours, v.check_in_time, v.check_out_time, v.slot_step_minutes, v.min_slot_minutes,
+               v.max_slot_minutes,
                v.buffer_before_minutes, v.buffer_after_minutes, v.min_nights, v.max_nights, v.lead_time_minutes,
                v.advance_days, v.hold_seconds, v.hold_cap_seconds, v.created_at, v.updated_at, count(*) OVER () AS total
         FROM venues AS v
@@ -102,14 +104,14 @@ async def create(db: Db, owner_id: int, fields: dict[str, Any]) -> int:
         """
         INSERT INTO venues (owner_id, kind, name, description, timezone, currency, address, city, province, country,
                             latitude, longitude, map_url, contact_phone, contact_email, contact_website, star_rating,
-                            amenities, images, is_active, confirmation, cancellation, opening_hours, check_in_time,
-                            check_out_time, slot_step_minutes, min_slot_minutes, max_slot_minutes,
+                            amenities, images, is_active, confirmation, cancellation, terms, opening_hours,
+                            check_in_time, check_out_time, slot_step_minutes, min_slot_minutes, max_slot_minutes,
                             buffer_before_minutes, buffer_after_minutes, min_nights, max_nights, lead_time_minutes,
                             advance_days, hold_seconds, hold_cap_seconds)
         SELECT $1, n.kind, n.name, n.description, n.timezone, n.currency, n.address, n.city, n.province, n.country,
                n.latitude, n.longitude, n.map_url, n.contact_phone, n.contact_email, n.contact_website, n.star_rating,
-               n.amenities, n.images, n.is_active, n.confirmation, n.cancellation, n.opening_hours, n.check_in_time,
-               n.check_out_time, n.slot_step_minutes, n.min_slot_minutes, n.max_slot_minutes,
+               n.amenities, n.images, n.is_active, n.confirmation, n.cancellation, n.terms, n.opening_hours,
+               n.check_in_time, n.check_out_time, n.slot_step_minutes, n.min_slot_minutes, n.max_slot_minutes,
                n.buffer_before_minutes, n.buffer_after_minutes, n.min_nights, n.max_nights, n.lead_time_minutes,
                n.advance_days, n.hold_seconds, n.hold_cap_seconds
         FROM jsonb_populate_record(NULL::venues, $2) AS n
@@ -132,8 +134,8 @@ async def change(db: Db, venue_id: int, fields: dict[str, Any]) -> None:
             longitude = n.longitude, map_url = n.map_url, contact_phone = n.contact_phone,
             contact_email = n.contact_email, contact_website = n.contact_website, star_rating = n.star_rating,
             amenities = n.amenities, images = n.images, is_active = n.is_active, confirmation = n.confirmation,
-            cancellation = n.cancellation, opening_hours = n.opening_hours, check_in_time = n.check_in_time,
-            check_out_time = n.check_out_time, slot_step_minutes = n.slot_step_minutes,
+            cancellation = n.cancellation, terms = n.terms, opening_hours = n.opening_hours,
+            check_in_time = n.check_in_time, check_out_time = n.check_out_time, slot_step_minutes = n.slot_step_minutes,
             min_slot_minutes = n.min_slot_minutes, max_slot_minutes = n.max_slot_minutes,
             buffer_before_minutes = n.buffer_before_minutes, buffer_after_minutes = n.buffer_after_minutes,
             min_nights = n.min_nights, max_nights = n.max_nights, lead_time_minutes = n.lead_time_minutes,

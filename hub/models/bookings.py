@@ -8,8 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from hub.models.base import Ask, CurrencyCode, Day, Id, Line, Moment, Paging, Text, Thing
+from hub.models.terms import Plan
 
 BookingStatus = Literal["held", "pending", "confirmed", "completed", "cancelled", "expired", "no_show"]
+PaymentStatus = Literal["pending", "partial", "completed", "refunded"]
+Token = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 class AskStay(Ask):
@@ -52,6 +55,16 @@ class AskPlace(Ask):
     quantity: int = Field(default=1, ge=1, le=1000)
 
 
+class AskAddon(Ask):
+    """Something sold beside what the basket has at the same venue, such as a breakfast for each guest and night."""
+
+    kind: Literal["addon"]
+    addon_id: Id
+    quantity: int = Field(
+        default=1, ge=1, le=1000, description="Times what its price is per: booking, guest, night, hour."
+    )
+
+
 AskItem = Annotated[AskStay | AskSlot | AskPlace, Field(discriminator="kind")]
 
 
@@ -70,6 +83,14 @@ class PlaceHold(Ask):
     items: list[AskItem] = Field(min_length=1, max_length=20)
     notes: Text = ""
     guest_details: GuestDetails | None = None
+    offer: Line | None = Field(default=None, description="The code of an offer.")
+    points: int = Field(
+        default=0, ge=0, le=1_000_000_000, description="How many of one's loyalty points to use at most."
+    )
+    as_student: bool = Field(default=False, description="Use one of this year's student discounts.")
+    quote: Token | None = Field(
+        default=None, description="A quote's token: hold at its price, or hear that it is over."
+    )
     user_id: Id | None = Field(
         default=None, description="For whom: an account the venue knows as a guest; only its staff may say so."
     )
@@ -131,23 +152,24 @@ class Guest(Thing):
 
 
 class BookingItem(Thing):
-    """One stay, slot or number of places in a booking."""
+    """One stay, slot, number of places or add-on in a booking."""
 
     id: int
-    kind: Literal["stay", "slot", "place"]
+    kind: Literal["stay", "slot", "place", "addon"]
     venue_id: int
     title: str
     room_type_id: int | None = None
     room_id: int | None = None
     session_id: int | None = None
+    addon_id: int | None = None
     starts_at: datetime
     ends_at: datetime
     check_in: date | None = None
     check_out: date | None = None
     guests: int
     quantity: int
-    unit_price: int = Field(description="Minor units for one night, hour or place.")
-    price: int = Field(description="Minor units for the whole item.")
+    unit_price: int = Field(description="Minor units for one night, hour or place, before discounts and tax.")
+    price: int = Field(description="Minor units for the whole item, with its share of discounts and tax.")
     currency: CurrencyCode
 
 
@@ -164,6 +186,9 @@ class Booking(Thing):
     notes: str = ""
     currency: CurrencyCode
     price: int = Field(description="Minor units; the sum of the items shown.")
+    paid: int = Field(default=0, description="Minor units that were paid for what is shown and not given back.")
+    payment_status: PaymentStatus = "pending"
+    plan: Plan | None = Field(default=None, description="Chosen with the first payment.")
     items: list[BookingItem]
     expires_at: datetime | None = None
     hold_ends_at: datetime | None = Field(default=None, description="Renewals cannot reach beyond this.")

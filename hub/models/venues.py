@@ -23,6 +23,7 @@ from hub.models.fields import (
     Zone,
 )
 from hub.models.money import KnownCurrency
+from hub.models.terms import Terms
 
 VenueKind = Literal["hotel", "hall", "studio"]
 Confirmation = Literal["instant", "payment"]
@@ -70,6 +71,7 @@ class CreateVenue(Ask):
     is_active: bool = True
     confirmation: Confirmation = "instant"
     cancellation: Cancellation = Cancellation()
+    terms: Terms = Terms()
     opening_hours: OpeningHours | None = None
     check_in_time: TimeOfDay = time(15)
     check_out_time: TimeOfDay = time(11)
@@ -116,6 +118,7 @@ class ChangeVenue(NameVenue):
     is_active: Stays[bool] = None
     confirmation: Stays[Confirmation] = None
     cancellation: Stays[Cancellation] = None
+    terms: Stays[Terms] = Field(default=None, description="All of them; what is left out gets its default.")
     opening_hours: OpeningHours | None = None
     check_in_time: Stays[TimeOfDay] = None
     check_out_time: Stays[TimeOfDay] = None
@@ -176,6 +179,7 @@ class Venue(Thing):
     is_active: bool
     confirmation: Confirmation
     cancellation: Cancellation
+    terms: Terms
     opening_hours: dict[Weekday, list[tuple[str, str]]] | None
     check_in_time: time
     check_out_time: time

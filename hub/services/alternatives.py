@@ -10,7 +10,7 @@ from typing import Any
 from hub.core import Hub
 from hub.models.availability import SlotOffer
 from hub.models.bookings import AskItem, AskPlace, AskSlot, AskStay
-from hub.services import baskets, catalogue, judging, offers
+from hub.services import baskets, catalogue, judging, openings
 from storage import alternatives as nearby
 from storage import availability
 from storage import room_types as type_store
@@ -59,7 +59,7 @@ async def _slots(hub: Hub, item: AskSlot) -> list[dict[str, Any]]:
         siblings = await nearby.siblings(db, item.room_id)
         busy = await availability.busy(db, siblings, begin - timedelta(days=1), end + timedelta(days=1))
         for around in map(timedelta, _DAYS_AROUND):
-            slots = await offers.room_slots(db, offer, begin - around, end + around, end - begin, hub.clock.now())
+            slots = await openings.room_slots(db, offer, begin - around, end + around, end - begin, hub.clock.now())
             free = [slot for slot in slots if slot.state == "free"]
             if len(free) >= _MOST:
                 break
@@ -100,9 +100,9 @@ async def _stays(hub: Hub, item: AskStay) -> list[dict[str, Any]]:
         same_nights = [
             other.room_type
             for other in others
-            if await offers.free_for_stay(db, other, item.check_in, item.check_out) >= item.quantity
+            if await openings.free_for_stay(db, other, item.check_in, item.check_out) >= item.quantity
         ]
-        free = await offers.calendar(db, offer, first, item.check_out + timedelta(days=_NIGHTS_AROUND))
+        free = await openings.calendar(db, offer, first, item.check_out + timedelta(days=_NIGHTS_AROUND))
     candidates = [
         (f"{room_type.name}, same nights", asked.model_copy(update={"room_type_id": room_type.id}))
         for room_type in same_nights[: _MOST - 1]

@@ -19,7 +19,7 @@ from hub.models.availability import (
     VenueAvailability,
 )
 from hub.models.venues import Venue
-from hub.services import access, catalogue, judging, offers, pricing, zones
+from hub.services import access, catalogue, judging, openings, pricing, zones
 from hub.services.catalogue import RoomOffer
 from storage import availability
 from storage import room_types as type_store
@@ -46,7 +46,7 @@ async def of_type(hub: Hub, actor: Actor, ask: AskStayAvailability) -> StayAvail
     async with hub.reading() as db:
         offer = await catalogue.read_type(db, ask.room_type_id)
         await access.venue(db, actor, offer.venue.id)
-        return await offers.stay(db, offer, ask.check_in, ask.check_out, ask.guests, ask.quantity, hub.clock.now())
+        return await openings.stay(db, offer, ask.check_in, ask.check_out, ask.guests, ask.quantity, hub.clock.now())
 
 
 async def of_session(hub: Hub, actor: Actor, ask: AskPlaceAvailability) -> PlaceAvailability:
@@ -54,7 +54,7 @@ async def of_session(hub: Hub, actor: Actor, ask: AskPlaceAvailability) -> Place
     async with hub.reading() as db:
         offer = await catalogue.read_session(db, ask.session_id)
         await access.venue(db, actor, offer.venue.id)
-        return await offers.places(db, offer, ask.quantity, hub.clock.now())
+        return await openings.places(db, offer, ask.quantity, hub.clock.now())
 
 
 async def of_venue(hub: Hub, actor: Actor, ask: AskVenueAvailability) -> VenueAvailability:
@@ -70,7 +70,7 @@ async def of_venue(hub: Hub, actor: Actor, ask: AskVenueAvailability) -> VenueAv
             for room_type in await type_store.of_venue(db, venue.id):
                 if room_type.price_unit == "night":
                     offer = await catalogue.read_type(db, room_type.id)
-                    stay = await offers.stay(db, offer, ask.check_in, ask.check_out, ask.guests, 1, now)
+                    stay = await openings.stay(db, offer, ask.check_in, ask.check_out, ask.guests, 1, now)
                     stays.append(stay)
         begin, end = _range(venue, ask.from_, ask.to, now)
         rooms = []
@@ -80,7 +80,7 @@ async def of_venue(hub: Hub, actor: Actor, ask: AskVenueAvailability) -> VenueAv
                 rooms.append(await _room(db, room_offer, begin, end, ask.minutes, now))
         reach = end if ask.to is not None else now + timedelta(days=venue.advance_days)
         sessions = [
-            await offers.places(db, await catalogue.read_session(db, session.id), 1, now)
+            await openings.places(db, await catalogue.read_session(db, session.id), 1, now)
             for session in await session_store.of_venue(db, venue.id)
             if session.status == "active" and begin <= session.ends_at and session.starts_at <= reach
         ]
@@ -95,7 +95,7 @@ async def _room(
     venue = offer.venue
     if offer.room_type.price_unit == "hour":
         shortest = -(-venue.min_slot_minutes // venue.slot_step_minutes) * venue.slot_step_minutes
-        slots = await offers.room_slots(db, offer, begin, end, timedelta(minutes=minutes or shortest), now)
+        slots = await openings.room_slots(db, offer, begin, end, timedelta(minutes=minutes or shortest), now)
     elif offer.room_type.sold_as == "room":
         slots = await _room_nights(db, offer, begin, end, now)
     else:
@@ -121,7 +121,7 @@ async def _room_nights(db: Db, offer: RoomOffer, begin: datetime, end: datetime,
         starts_at, ends_at = zones.stay(venue, night, following)
         rules = judging.judge_stay(venue, offer.room_type, offer.room, night, following, 1, 1, now)
         if not [reason for reason in rules if reason.code != "min_stay"]:
-            state, until = offers.worst([one for one in busy if one.starts_at < ends_at and starts_at < one.ends_at])
+            state, until = openings.worst([one for one in busy if one.starts_at < ends_at and starts_at < one.ends_at])
             price = pricing.rate(offer.room_type)
             slots.append(
                 SlotOffer(

@@ -12,7 +12,7 @@ from hub.core import Hub
 from hub.errors import Invalid, MixedCurrencies, NotOffered
 from hub.models.bookings import AskItem, AskPlace, AskSlot, AskStay
 from hub.models.venues import Venue
-from hub.services import catalogue, judging, offers, pricing, zones
+from hub.services import catalogue, judging, openings, pricing, zones
 from hub.services.judging import Reason
 from storage import availability
 from storage.claims import Claim
@@ -186,7 +186,9 @@ async def _with_rooms_chosen(
 
 async def _no_room_left(hub: Hub, place: int, item: AskStay, offer: catalogue.TypeOffer) -> NoRoomLeft:
     async with hub.reading() as db:
-        stay = await offers.stay(db, offer, item.check_in, item.check_out, item.guests, item.quantity, hub.clock.now())
+        stay = await openings.stay(
+            db, offer, item.check_in, item.check_out, item.guests, item.quantity, hub.clock.now()
+        )
     held = next((one for one in stay.reasons if one.reason == "held"), None)
     return NoRoomLeft(place, "taken", None) if held is None else NoRoomLeft(place, "held", held.held_until)
 

@@ -171,6 +171,11 @@ export interface Booking {
   currency: string;
   /** Minor units; the sum of the items shown. */
   price: number;
+  /** Minor units that were paid for what is shown and not given back. */
+  paid: number;
+  payment_status: "pending" | "partial" | "completed" | "refunded";
+  /** Chosen with the first payment. */
+  plan: "full" | "deposit" | "milestone" | null;
   items: BookingItem[];
   expires_at: string | null;
   /** Renewals cannot reach beyond this. */
@@ -201,24 +206,25 @@ export interface BookingHistory {
   items: BookingChange[];
 }
 
-/** One stay, slot or number of places in a booking. */
+/** One stay, slot, number of places or add-on in a booking. */
 export interface BookingItem {
   id: number;
-  kind: "stay" | "slot" | "place";
+  kind: "stay" | "slot" | "place" | "addon";
   venue_id: number;
   title: string;
   room_type_id: number | null;
   room_id: number | null;
   session_id: number | null;
+  addon_id: number | null;
   starts_at: string;
   ends_at: string;
   check_in: string | null;
   check_out: string | null;
   guests: number;
   quantity: number;
-  /** Minor units for one night, hour or place. */
+  /** Minor units for one night, hour or place, before discounts and tax. */
   unit_price: number;
-  /** Minor units for the whole item. */
+  /** Minor units for the whole item, with its share of discounts and tax. */
   price: number;
   /** ISO 4217 code. */
   currency: string;
@@ -260,6 +266,12 @@ export interface Cancellation {
   /** Hours before the start. */
   free_until_hours?: number;
   refund_percent_after?: number;
+}
+
+/** What is paid back to whoever cancels at least so long before the start. */
+export interface CancellationStep {
+  hours_before: number;
+  refund_percent: number;
 }
 
 /** What changes about an add-on; what is left out stays as it is. */
@@ -423,6 +435,8 @@ export interface ChangeVenue {
   is_active?: boolean;
   confirmation?: "instant" | "payment";
   cancellation?: Cancellation;
+  /** All of them; what is left out gets its default. */
+  terms?: Terms;
   opening_hours?: Record<string, [string, string][]> | null;
   /** Local to the venue. */
   check_in_time?: string;
@@ -653,6 +667,7 @@ export interface CreateVenue {
   is_active?: boolean;
   confirmation?: "instant" | "payment";
   cancellation?: Cancellation;
+  terms?: Terms;
   opening_hours?: Record<string, [string, string][]> | null;
   /** Local to the venue. */
   check_in_time?: string;
@@ -1292,6 +1307,14 @@ export interface MakeBooking {
   items: (AskStay | AskSlot | AskPlace)[];
   notes?: string;
   guest_details?: GuestDetails | null;
+  /** The code of an offer. */
+  offer?: string | null;
+  /** How many of one's loyalty points to use at most. */
+  points?: number;
+  /** Use one of this year's student discounts. */
+  as_student?: boolean;
+  /** A quote's token: hold at its price, or hear that it is over. */
+  quote?: string | null;
   /** For whom: an account the venue knows as a guest; only its staff may say so. */
   user_id?: number | null;
 }
@@ -1434,6 +1457,29 @@ export interface PageMeta {
   total_pages: number;
 }
 
+/** Money on its way in; nothing of a card is ever in it. */
+export interface Payment {
+  id: number;
+  user_id: number;
+  /** None: it tops up the wallet. */
+  booking_id: number | null;
+  gateway: "stripe" | "paypal" | "bakong" | "sandbox" | "wallet" | "cash";
+  /** Minor units. */
+  amount: number;
+  /** ISO 4217 code. */
+  currency: string;
+  plan: "full" | "deposit" | "milestone" | null;
+  status: "starting" | "pending" | "failed" | "cancelled" | "completed";
+  /** Why it failed, in a sentence. */
+  failure: string | null;
+  /** After this the provider takes no money for it. */
+  expires_at: string | null;
+  disputed_at: string | null;
+  created_at: string;
+  updated_at: string;
+  completed_at: string | null;
+}
+
 /** A right to do something, and the roles that carry it. */
 export interface Permission {
   id: number;
@@ -1519,6 +1565,14 @@ export interface PlaceHold {
   items: (AskStay | AskSlot | AskPlace)[];
   notes?: string;
   guest_details?: GuestDetails | null;
+  /** The code of an offer. */
+  offer?: string | null;
+  /** How many of one's loyalty points to use at most. */
+  points?: number;
+  /** Use one of this year's student discounts. */
+  as_student?: boolean;
+  /** A quote's token: hold at its price, or hear that it is over. */
+  quote?: string | null;
   /** For whom: an account the venue knows as a guest; only its staff may say so. */
   user_id?: number | null;
 }
@@ -1530,7 +1584,7 @@ export interface Problem {
   status: number;
   detail: string;
   instance: string;
-  code: "already_exists" | "already_verified" | "audit_broken" | "built_in" | "changed_meanwhile" | "code_gone" | "code_needed" | "code_refused" | "conflict" | "email_needed" | "email_not_verified" | "email_taken" | "fault" | "forbidden" | "has_bookings" | "hold_cap_reached" | "hold_expired" | "idempotency_key_reused" | "identity_refused" | "identity_taken" | "in_flight" | "invalid" | "invitation_over" | "last_owner" | "last_super_admin" | "last_way_in" | "log_in_again" | "log_in_first" | "malformed" | "method_not_allowed" | "misdirected" | "mixed_currencies" | "no_picture" | "not_allowed_there" | "not_available" | "not_found" | "not_in_person" | "not_offered" | "provider_unreachable" | "quota_exceeded" | "role_in_use" | "same_email" | "second_factor_is_off" | "second_factor_is_on" | "second_factor_needed" | "second_factor_required" | "still_in_charge" | "token_expired" | "too_large" | "too_many_holds" | "too_many_requests" | "too_many_rooms" | "too_many_sockets" | "too_many_tries" | "too_many_webhooks" | "unauthenticated" | "unavailable" | "unknown_command" | "wrong_code" | "wrong_credentials" | "wrong_media_type" | "wrong_password" | "wrong_second_factor" | "wrong_state";
+  code: "account_frozen" | "already_exists" | "already_verified" | "audit_broken" | "built_in" | "changed_meanwhile" | "code_gone" | "code_needed" | "code_refused" | "conflict" | "email_needed" | "email_not_verified" | "email_taken" | "fault" | "forbidden" | "forged" | "gateway_unreachable" | "has_bookings" | "hold_cap_reached" | "hold_expired" | "idempotency_key_reused" | "identity_refused" | "identity_taken" | "in_flight" | "invalid" | "invitation_over" | "last_owner" | "last_super_admin" | "last_way_in" | "log_in_again" | "log_in_first" | "malformed" | "method_not_allowed" | "misdirected" | "mixed_currencies" | "no_picture" | "not_allowed_there" | "not_available" | "not_found" | "not_in_person" | "not_offered" | "nothing_due" | "offer_refused" | "offer_used_up" | "payment_refused" | "provider_unreachable" | "quota_exceeded" | "quote_expired" | "role_in_use" | "same_email" | "second_factor_is_off" | "second_factor_is_on" | "second_factor_needed" | "second_factor_required" | "still_in_charge" | "token_expired" | "too_large" | "too_little" | "too_many_holds" | "too_many_requests" | "too_many_rooms" | "too_many_sockets" | "too_many_tries" | "too_many_webhooks" | "unauthenticated" | "unavailable" | "unknown_command" | "wrong_code" | "wrong_credentials" | "wrong_media_type" | "wrong_password" | "wrong_second_factor" | "wrong_state";
   request_id: string;
   /** What is wrong with which field. */
   errors?: {
@@ -1554,6 +1608,30 @@ export interface RecoveryCodes {
 /** A refresh token; it works once, and its answer brings the next. */
 export interface Refresh {
   refresh_token: string;
+}
+
+/** Money on its way back to a guest. */
+export interface Refund {
+  id: number;
+  booking_id: number;
+  /** The payment it goes back to; none: the wallet, or cash. */
+  payment_id: number | null;
+  user_id: number;
+  target: "original" | "wallet" | "cash";
+  /** Minor units. */
+  amount: number;
+  /** ISO 4217 code. */
+  currency: string;
+  status: "pending" | "approved" | "processing" | "completed" | "rejected" | "failed";
+  reason: string;
+  /** What whoever decided it has said. */
+  decision: string | null;
+  decided_at: string | null;
+  /** Why the provider has not carried it out, in a sentence. */
+  failure: string | null;
+  created_at: string;
+  updated_at: string;
+  completed_at: string | null;
 }
 
 /** A new account, with what its owner tells of themselves. */
@@ -1915,6 +1993,49 @@ export interface SuspendPerson {
   reason: string;
 }
 
+/** A tax on all that the venue sells. */
+export interface Tax {
+  name?: string;
+  /** Hundredths of a percent: 1000 is ten percent. */
+  basis_points: number;
+  /** Whether the venue's prices already contain it. */
+  inclusive?: boolean;
+}
+
+/** How a venue deals with money: taxes, payment plans, cancellation, refunds, discounts. */
+export interface Terms {
+  taxes?: Tax[];
+  /** Which plans a guest may choose. */
+  plans?: ("full" | "deposit" | "milestone")[];
+  deposit_percent?: number;
+  /** Days before the start when a deposit's rest is due. */
+  balance_days?: number;
+  /** Off for whoever pays all at once where another plan could be chosen too. */
+  full_discount_percent?: number;
+  /** Services free with full payment. */
+  full_bonus?: string[];
+  /** What happens when an instalment is missed. */
+  missed?: "tell" | "cancel";
+  /** An instalment is missed so long after it was due. */
+  grace_hours?: number;
+  /** Days before an instalment is due to remind of it. */
+  remind_days?: number;
+  /** Instead of the two steps that `cancellation` names. */
+  cancellation_steps?: CancellationStep[];
+  non_refundable?: boolean;
+  refund_to?: "original" | "wallet";
+  /** Refunds above this wait for approval, in minor units; without it none does. */
+  refund_approval_above?: number | null;
+  student_percent?: number;
+  student_bookings_a_year?: number;
+  /** Loyalty points earned for each minor unit paid. */
+  points_basis_points?: number;
+  /** Minor units that one point is worth here; 0: none are taken. */
+  point_value?: number;
+  /** Escrow is paid out so long after the end. */
+  release_hours?: number;
+}
+
 /** A short-lived access token, the refresh token that fetches the next, and whose they are. */
 export interface Tokens {
   access_token: string;
@@ -2005,6 +2126,7 @@ export interface Venue {
   is_active: boolean;
   confirmation: "instant" | "payment";
   cancellation: Cancellation;
+  terms: Terms;
   opening_hours: Record<string, [string, string][]> | null;
   check_in_time: string;
   check_out_time: string;
@@ -2177,6 +2299,10 @@ export interface Facts {
   "closure.deleted": Told<"closure.deleted", Closure>;
   /** A guest of this venue goes by another name or number; it stands so in all their bookings. */
   "guest.changed": Told<"guest.changed", Guest>;
+  /** A payment was begun, has come in, failed, was cancelled or is disputed. */
+  "payment.changed": Told<"payment.changed", Payment>;
+  /** A refund was asked for, decided, sent, has arrived or failed. */
+  "refund.changed": Told<"refund.changed", Refund>;
   /** A room has changed, such as its status. */
   "room.changed": Told<"room.changed", Room>;
   /** A venue has a new room. */
