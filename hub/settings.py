@@ -30,6 +30,7 @@ REDIS_SCHEMES = (
 
 GOOGLE_ISSUER = "https://accounts.google.com"
 FACEBOOK_ISSUER = "https://www.facebook.com"
+BAKONG = "https://api-bakong.nbc.gov.kh"
 
 ON = frozenset({"on", "true", "yes", "1"})
 OFF = frozenset({"off", "false", "no", "0"})
@@ -67,6 +68,13 @@ class Settings:
     facebook_client_id: str | None = None
     facebook_client_secret: str | None = field(default=None, repr=False)
     facebook_issuer: str = FACEBOOK_ISSUER
+    bakong_account: str | None = None
+    bakong_token: str | None = field(default=None, repr=False)
+    bakong_name: str = "Booking hub"
+    bakong_city: str = "Phnom Penh"
+    bakong_merchant_id: str | None = None
+    bakong_bank: str | None = None
+    bakong_api: str = BAKONG
     bucket_url: str | None = None
     bucket_region: str = "us-east-1"
     bucket_access_key: str | None = None
@@ -106,6 +114,10 @@ class Settings:
             raise SettingsRefused(
                 "HUB_BUCKET_URL, HUB_BUCKET_ACCESS_KEY and HUB_BUCKET_SECRET_KEY go together: set all or none."
             )
+        if (self.bakong_account is None) != (self.bakong_token is None):
+            raise SettingsRefused("HUB_BAKONG_ACCOUNT and HUB_BAKONG_TOKEN go together: set both or none.")
+        if not all(said.isascii() and len(said) <= 25 for said in (self.bakong_name, self.bakong_city)):
+            raise SettingsRefused("HUB_BAKONG_NAME and HUB_BAKONG_CITY must be short and in Latin letters.")
         typed = self.secret.lower()
         if self.env != "test" and (len(set(typed)) < SECRET_VARIETY or any(known in typed for known in KNOWN_SECRETS)):
             raise SettingsRefused("HUB_SECRET is a known default or was typed; leave it out, or draw a random one.")
@@ -127,6 +139,8 @@ class Settings:
             raise SettingsRefused("HUB_SOCKETS must be fast in production: the other path has no limits.")
         if not all(issuer.startswith("https://") for issuer in (self.google_issuer, self.facebook_issuer)):
             raise SettingsRefused("HUB_GOOGLE_ISSUER and HUB_FACEBOOK_ISSUER must start with https:// in production.")
+        if not self.bakong_api.startswith("https://"):
+            raise SettingsRefused("HUB_BAKONG_API must start with https:// in production.")
         if self.password_memory_kb < PASSWORD_MEMORY_KB:
             raise SettingsRefused(f"HUB_PASSWORD_MEMORY_KB must be at least {PASSWORD_MEMORY_KB} in production.")
 
@@ -178,6 +192,13 @@ class Settings:
             facebook_client_id=read.text("HUB_FACEBOOK_CLIENT_ID"),
             facebook_client_secret=read.text("HUB_FACEBOOK_CLIENT_SECRET"),
             facebook_issuer=(read.address("HUB_FACEBOOK_ISSUER", ("https", "http")) or FACEBOOK_ISSUER).rstrip("/"),
+            bakong_account=read.text("HUB_BAKONG_ACCOUNT"),
+            bakong_token=read.text("HUB_BAKONG_TOKEN"),
+            bakong_name=read.text("HUB_BAKONG_NAME") or "Booking hub",
+            bakong_city=read.text("HUB_BAKONG_CITY") or "Phnom Penh",
+            bakong_merchant_id=read.text("HUB_BAKONG_MERCHANT_ID"),
+            bakong_bank=read.text("HUB_BAKONG_BANK"),
+            bakong_api=(read.address("HUB_BAKONG_API", ("https", "http")) or BAKONG).rstrip("/"),
             bucket_url=read.address("HUB_BUCKET_URL", ("https", "http")),
             bucket_region=read.text("HUB_BUCKET_REGION") or "us-east-1",
             bucket_access_key=read.text("HUB_BUCKET_ACCESS_KEY"),

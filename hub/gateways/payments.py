@@ -85,6 +85,8 @@ class PaymentGateway(Protocol):
     currencies: frozenset[str] | None
     # Whether somebody else than the payer's page has to finish what the payer approved.
     captures: bool
+    # Whether it can give money back by itself; where not, refunds go to the wallet.
+    gives_back: bool
 
     async def begin(self, order: Order) -> Began:
         """Take a payment on; the same key twice is one payment. Raises Declined when the provider never will."""
