@@ -24,19 +24,25 @@ class Counts(BaseModel):
 
 
 class Revenue(BaseModel):
-    """What firm bookings come to, in one currency."""
+    """What has come in for bookings and was not given back, in one currency."""
 
     currency: str
     revenue: int
 
 
 class DayMade(BaseModel):
-    """The bookings made on one day, in one currency."""
+    """The bookings made on one day."""
+
+    day: date
+    bookings: int
+    cancelled: int
+
+
+class DayEarned(BaseModel):
+    """What has come in on one day less what was given back, in one currency."""
 
     day: date
     currency: str
-    bookings: int
-    cancelled: int
     revenue: int
 
 
@@ -133,31 +139,50 @@ async def counts(db: Db, venue_ids: Sequence[int]) -> Counts:
 
 
 async def revenue(db: Db, venue_ids: Sequence[int]) -> list[Revenue]:
-    """Sum what firm bookings come to, by currency."""
+    """Sum what came in for bookings and was not given back, by currency; what is paid out counts on."""
     return await many(
         db,
         Revenue,
         """
-        SELECT bi.currency, sum(bi.price)::bigint AS revenue
-        FROM booking_items AS bi JOIN bookings AS b ON b.id = bi.booking_id
-        WHERE bi.venue_id = ANY ($1::bigint[]) AND b.status IN ('confirmed', 'completed', 'no_show')
-        GROUP BY bi.currency ORDER BY bi.currency
+        SELECT a.currency, sum(e.amount)::bigint AS revenue
+        FROM accounts AS a JOIN ledger_entries AS e ON e.account_id = a.id
+        WHERE a.kind IN ('escrow', 'venue', 'fees', 'tax') AND a.user_id IS NULL AND a.venue_id = ANY ($1::bigint[])
+          AND e.booking_id IS NOT NULL
+        GROUP BY a.currency HAVING sum(e.amount) <> 0 ORDER BY a.currency
         """,
         venue_ids,
     )
 
 
+async def days_earned(db: Db, venue_ids: Sequence[int], days: int) -> list[DayEarned]:
+    """Sum what came in for bookings on each of the last days less what was given back, by currency."""
+    return await many(
+        db,
+        DayEarned,
+        """
+        SELECT (t.at AT TIME ZONE v.timezone)::date AS day, a.currency, sum(e.amount)::bigint AS revenue
+        FROM accounts AS a
+        JOIN venues AS v ON v.id = a.venue_id
+        JOIN ledger_entries AS e ON e.account_id = a.id
+        JOIN ledger_transactions AS t ON t.id = e.transaction_id
+        WHERE a.kind IN ('escrow', 'venue', 'fees', 'tax') AND a.user_id IS NULL AND a.venue_id = ANY ($1::bigint[])
+          AND e.booking_id IS NOT NULL AND t.at > clock_timestamp() - ($2::integer + 1) * interval '1 day'
+        GROUP BY day, a.currency HAVING sum(e.amount) <> 0 ORDER BY day, a.currency
+        """,
+        venue_ids,
+        days,
+    )
+
+
 async def days_made(db: Db, venue_ids: Sequence[int], days: int) -> list[DayMade]:
-    """Count and sum the bookings made on each of the last days, by currency."""
+    """Count the bookings made on each of the last days."""
     return await many(
         db,
         DayMade,
         """
-        SELECT (b.created_at AT TIME ZONE v.timezone)::date AS day, bi.currency,
+        SELECT (b.created_at AT TIME ZONE v.timezone)::date AS day,
                count(DISTINCT b.id) FILTER (WHERE b.status <> 'cancelled') AS bookings,
-               count(DISTINCT b.id) FILTER (WHERE b.status = 'cancelled') AS cancelled,
-               coalesce(sum(bi.price) FILTER (WHERE b.status IN ('confirmed', 'completed', 'no_show')), 0)::bigint
-                   AS revenue
+               count(DISTINCT b.id) FILTER (WHERE b.status = 'cancelled') AS cancelled
         FROM booking_items AS bi
         JOIN bookings AS b ON b.id = bi.booking_id
         JOIN venues AS v ON v.id = bi.venue_id
@@ -165,7 +190,7 @@ async def days_made(db: Db, venue_ids: Sequence[int], days: int) -> list[DayMade
           AND b.created_at > clock_timestamp() - ($2::integer + 1) * interval '1 day'
           AND (b.status IN ('pending', 'confirmed', 'completed', 'no_show')
                OR (b.status = 'cancelled' AND b.cancel_reason_code IS DISTINCT FROM 'released'))
-        GROUP BY day, bi.currency ORDER BY day, bi.currency
+        GROUP BY day ORDER BY day
         """,
         venue_ids,
         days,

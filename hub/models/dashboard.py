@@ -37,7 +37,9 @@ class Figures(Thing):
     bookings: int = Field(description="All that became firm or wait for their payment.")
     active_bookings: int = Field(description="Held, pending or confirmed, and not over.")
     upcoming_bookings: int = Field(description="Confirmed and not begun.")
-    revenue: dict[CurrencyCode, int] = Field(description="Minor units of what is confirmed, completed or no-show.")
+    revenue: dict[CurrencyCode, int] = Field(
+        description="Minor units that came in for bookings and were not given back."
+    )
 
 
 class DayPast(Thing):
@@ -47,7 +49,7 @@ class DayPast(Thing):
     sessions: int = Field(description="Sessions that took place.")
     bookings: int = Field(description="Bookings that were made.")
     cancelled: int = Field(description="Of the bookings made that day, those cancelled since.")
-    revenue: dict[CurrencyCode, int] = Field(description="Minor units of the bookings made that day.")
+    revenue: dict[CurrencyCode, int] = Field(description="Minor units that came in that day less what was given back.")
 
 
 class DayAhead(Thing):

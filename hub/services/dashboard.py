@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
@@ -38,7 +38,8 @@ async def show(hub: Hub, actor: Actor, ask: AskDashboard) -> Dashboard:
         venues = await store.venues(db, venue_ids)
         counts = await store.counts(db, venue_ids)
         revenue = {row.currency: row.revenue for row in await store.revenue(db, venue_ids)}
-        made = await store.days_made(db, venue_ids, _DAYS)
+        made = {row.day: row for row in await store.days_made(db, venue_ids, _DAYS)}
+        earned = await store.days_earned(db, venue_ids, _DAYS)
         begun = {row.day: row for row in await store.days_begun(db, venue_ids, _DAYS)}
         sessions = await store.sessions_today(db, venue_ids)
         items = await store.items_today(db, venue_ids, _MOST_EXPECTED)
@@ -49,23 +50,21 @@ async def show(hub: Hub, actor: Actor, ask: AskDashboard) -> Dashboard:
     return Dashboard(
         venues=venues,
         figures=Figures(**counts.model_dump(), revenue=revenue),
-        past=[_past(today - timedelta(days=n), made, begun) for n in range(_DAYS - 1, -1, -1)],
+        past=[_past(today - timedelta(days=n), made, earned, begun) for n in range(_DAYS - 1, -1, -1)],
         ahead=[_ahead(today + timedelta(days=n), begun) for n in range(_DAYS)],
         roster=_roster(sessions, items, house),
     )
 
 
-def _past(day: date, made: list[store.DayMade], begun: dict[date, store.DayBegins]) -> DayPast:
-    that_day = [row for row in made if row.day == day]
-    revenue: Counter[str] = Counter()
-    for row in that_day:
-        revenue[row.currency] += row.revenue
+def _past(
+    day: date, made: dict[date, store.DayMade], earned: list[store.DayEarned], begun: dict[date, store.DayBegins]
+) -> DayPast:
     return DayPast(
         day=day,
         sessions=begun[day].sessions if day in begun else 0,
-        bookings=sum(row.bookings for row in that_day),
-        cancelled=sum(row.cancelled for row in that_day),
-        revenue=dict(revenue),
+        bookings=made[day].bookings if day in made else 0,
+        cancelled=made[day].cancelled if day in made else 0,
+        revenue={row.currency: row.revenue for row in earned if row.day == day},
     )
 
 

@@ -10,7 +10,7 @@ const HEIGHT = 28;
 function Line({ values }) {
   const most = Math.max(...values, 1);
   const step = WIDTH / Math.max(1, values.length - 1);
-  const points = values.map((value, n) => `${(n * step).toFixed(1)},${(HEIGHT - 2 - (value / most) * (HEIGHT - 4)).toFixed(1)}`);
+  const points = values.map((value, n) => `${(n * step).toFixed(1)},${(HEIGHT - 2 - (Math.max(0, value) / most) * (HEIGHT - 4)).toFixed(1)}`);
   const last = points.at(-1).split(",");
   return html`<svg class="line" viewBox=${`0 0 ${WIDTH + 4} ${HEIGHT}`} preserveAspectRatio="xMinYMid" aria-hidden="true"><polyline points=${points.join(" ")} /><circle cx=${last[0]} cy=${last[1]} r="2" /></svg>`;
 }
@@ -20,7 +20,7 @@ export function Figures({ dashboard }) {
   const revenueOf = (day) => Object.values(day.revenue).reduce((sum, minor) => sum + minor, 0);
   const cards = [
     ["Bookings", number(figures.bookings), past.map((day) => day.bookings), `${number(figures.active_bookings)} active`],
-    ["Revenue", sums(figures.revenue) || "–", past.map(revenueOf), "confirmed"],
+    ["Revenue", sums(figures.revenue) || "–", past.map(revenueOf), "came in"],
     ["Upcoming", number(figures.upcoming_bookings), ahead.map((day) => day.bookings), "next 30 days"],
     ["Sessions", number(figures.sessions), past.map((day) => day.sessions), "last 30 days"],
     ["Active sessions", number(figures.active_sessions), ahead.map((day) => day.sessions), `${number(figures.upcoming_sessions)} upcoming`],

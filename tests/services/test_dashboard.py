@@ -1,4 +1,4 @@
-"""The dashboard counts what is firm, at one's own venues only, on the venue's calendar."""
+"""The dashboard counts what is firm and what came in, at one's own venues only, on the venue's calendar."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,9 +6,11 @@ import pytest
 
 from hub.core import GUEST, Actor
 from hub.errors import NotFound, Unauthenticated
-from hub.models.bookings import CancelBooking, NameBooking
+from hub.models.bookings import Booking, CancelBooking, NameBooking
 from hub.models.dashboard import AskDashboard, Dashboard
 from hub.services import bookings, dashboard, holds
+from storage import ledger
+from storage.ledger import AccountKind, Entry
 from tests.builders import (
     day_after,
     make_actor,
@@ -32,11 +34,24 @@ async def show(hub: ListeningHub, actor: Actor, venue_id: int | None = None) -> 
     return await dashboard.show(hub, actor, AskDashboard(venue_id=venue_id))
 
 
-async def test_holds_given_back_and_cancelled_bookings_earn_nothing(hub: ListeningHub) -> None:
+async def come_in(hub: ListeningHub, booking: Booking, *percents: int) -> None:
+    """Let shares of a booking's price come in, one after the other; below zero they go back."""
+    for percent in percents:
+        shares = [(item.venue_id, item.price * percent // 100) for item in booking.items]
+        entries = [Entry("escrow", share, venue_id=venue_id, booking_id=booking.id) for venue_id, share in shares]
+        entries.append(Entry("clearing", -sum(share for _, share in shares), gateway="sandbox"))
+        async with hub.work(GUEST) as work:
+            await ledger.post(work.db, "payment", booking.currency, entries, booking_id=booking.id)
+
+
+async def test_holds_given_back_cancelled_and_unpaid_bookings_earn_nothing(hub: ListeningHub) -> None:
     owner, guest = await make_actor(hub, "facilitator"), await make_actor(hub)
     session = await make_session(hub, owner)
-    await make_booking(hub, guest, place(session, 2))
+    paid = await make_booking(hub, guest, place(session, 2))
+    assert (await show(hub, owner)).figures.revenue == {}
+    await come_in(hub, paid, 60, 40)
     cancelled = await make_booking(hub, guest, place(session, 3))
+    await come_in(hub, cancelled, 100, -100)
     await bookings.cancel(hub, guest, CancelBooking(booking_id=cancelled.id))
     held = await make_hold(hub, guest, place(session))
     await holds.release(hub, guest, NameBooking(booking_id=held.id))
@@ -76,9 +91,25 @@ async def test_a_basket_of_two_venues_earns_each_its_part(hub: ListeningHub) -> 
         venue = await make_venue(hub, person)
         kind = await make_room_type(hub, person, venue, price=price)
         rooms.append(await make_room(hub, person, kind))
-    await make_booking(hub, guest, *(slot(room, tomorrow()) for room in rooms))
+    booking = await make_booking(hub, guest, *(slot(room, tomorrow()) for room in rooms))
+    await come_in(hub, booking, 100)
     assert (await show(hub, owner)).figures.revenue == {"EUR": 5_000}
     assert (await show(hub, other)).figures.revenue == {"EUR": 7_000}
+
+
+async def test_what_is_paid_out_to_the_venue_counts_on(hub: ListeningHub) -> None:
+    owner, guest = await make_actor(hub, "facilitator"), await make_actor(hub)
+    session = await make_session(hub, owner)
+    booking = await make_booking(hub, guest, place(session, 2))
+    await come_in(hub, booking, 100)
+    async with hub.work(GUEST) as work:
+        kinds: tuple[tuple[AccountKind, int], ...] = (
+            ("escrow", -5_000), ("venue", 4_000), ("fees", 250), ("tax", 750),
+        )  # fmt: skip
+        lines = [Entry(kind, amount, venue_id=session.venue_id, booking_id=booking.id) for kind, amount in kinds]
+        await ledger.post(work.db, "release", booking.currency, lines, booking_id=booking.id)
+    seen = await show(hub, owner)
+    assert seen.figures.revenue == seen.past[-1].revenue == {"USD": 5_000}
 
 
 async def test_the_roster_lists_today_with_who_is_expected(hub: ListeningHub) -> None:
