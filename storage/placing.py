@@ -14,7 +14,11 @@ from storage.query import Db
 
 @dataclass(frozen=True, slots=True)
 class AskBooking:
-    """A basket, judged and priced, ready to be taken; field names are those of place_bookings() in 0009_placing.sql."""
+    """A basket, judged and priced, ready to be taken; field names are those of place_bookings().
+
+    It is written down in 0009_placing.sql, and what it takes of offers, points, student discounts and add-ons in
+    0020_placing_with_money.sql. Of an add-on, an item's `quantity` is how many are in use at the same time.
+    """
 
     user_id: int
     booked_by: int
@@ -31,6 +35,13 @@ class AskBooking:
     repeat_route: str | None = None
     repeat_key: str | None = None
     repeat_hash: str | None = None
+    # The frozen quote it is taken at.
+    quote_id: int | None = None
+    offer_id: int | None = None
+    # Loyalty points it uses.
+    points: int = 0
+    # By venue that gives a student discount on it: how many student bookings there a person may have this year.
+    student_limits: dict[int, int] = field(default_factory=dict)
     # What the audit keeps beside it: impersonator_id, address, asked, request_id.
     author: dict[str, Any] = field(default_factory=dict)
 
@@ -51,6 +62,14 @@ class AskBooking:
             said["guest_details"] = self.guest_details
         if self.person_limit is not None or self.venue_limit is not None:
             said["person_limit"], said["venue_limit"] = self.person_limit, self.venue_limit
+        if self.quote_id is not None:
+            said["quote_id"] = self.quote_id
+        if self.offer_id is not None:
+            said["offer_id"] = self.offer_id
+        if self.points:
+            said["points"] = self.points
+        if self.student_limits:
+            said["student_limits"] = {str(venue_id): limit for venue_id, limit in self.student_limits.items()}
         if self.repeat_key is not None:
             said |= {"repeat_route": self.repeat_route, "repeat_key": self.repeat_key, "repeat_hash": self.repeat_hash}
         return said
@@ -64,7 +83,11 @@ def wanted_first(ask: AskBooking) -> int:
 
 
 class Outcome(NamedTuple):
-    """What became of a basket, in the words of place_bookings() in 0009_placing.sql; the document is JSON."""
+    """What became of a basket, in the words of place_bookings() in 0009_placing.sql; the document is JSON.
+
+    Since 0020_placing_with_money.sql also: offer_over, offer_used_up, too_few_points, no_student_left; and of an add-on
+    that has run out, `refused` with the reason sold_out.
+    """
 
     kind: str
     document: str | None
