@@ -94,6 +94,10 @@ class Settings:
     event_retention_hours: int = 24
     webhook_private: bool = False
     sample_data: bool = False
+    # What the hub keeps of what it pays out to venues, in hundredths of a percent.
+    fee_basis_points: int = 0
+    # Wallets are corrected by one admin alone up to this, in minor units of whatever currency.
+    adjustment_limit: int = 10_000
 
     def __post_init__(self) -> None:
         if len(self.secret.encode()) < SECRET_BYTES:
@@ -218,6 +222,8 @@ class Settings:
             event_retention_hours=read.number("HUB_EVENT_RETENTION_HOURS", 24, 1, 8760),
             webhook_private=read.switch("HUB_WEBHOOK_PRIVATE", False),
             sample_data=read.switch("HUB_SAMPLE_DATA", development),
+            fee_basis_points=read.number("HUB_FEE_BASIS_POINTS", 0, 0, 10_000),
+            adjustment_limit=read.number("HUB_ADJUSTMENT_LIMIT", 10_000, 0, 1_000_000_000_000),
         )
 
 

@@ -1,0 +1,159 @@
+"""Escrow: what is paid for a booking waits here until the stay or session is over, then goes to whom it belongs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hub.core import THE_HUB, Hub
+from hub.events.wallet import EscrowReleased, PointsChanged
+from hub.models.quotes import FrozenQuote
+from hub.models.terms import Terms
+from hub.models.wallet import Released
+from hub.services.sharing import split
+from hub.work import Work
+from storage import bookings, ledger, venues
+from storage import escrow as store
+from storage import wallet as wallets
+from storage.bookings import BookingRow
+from storage.escrow import Due, Share
+from storage.ledger import AccountKind, Entry
+
+AT_ONCE = 200
+WHOLE = 10_000
+
+
+class Parts(NamedTuple):
+    """How released money is parted; minor units."""
+
+    venue: int
+    fee: int
+    tax: int
+
+
+async def take_in(
+    work: Work,
+    booking: BookingRow,
+    source: Entry,
+    *,
+    kind: str = "payment",
+    payment_id: int | None = None,
+    by: int | None = None,
+    reason: str = "",
+) -> None:
+    """Put what came in for a locked booking into escrow, each venue its share; `source`, below zero, is whose it was.
+
+    The caller tells the booking, whose paid state has changed.
+    """
+    shares = await store.shares(work.db, booking.id)
+    entries = [source]
+    for share, part in zip(shares, missing(shares, -source.amount), strict=True):
+        if part:
+            entries.append(Entry("escrow", part, venue_id=share.venue_id, booking_id=booking.id))
+    await ledger.post(
+        work.db,
+        kind,
+        booking.currency,
+        entries,
+        booking_id=booking.id,
+        payment_id=payment_id,
+        by=by,
+        reason=reason,
+    )
+
+
+def missing(shares: list[Share], amount: int) -> list[int]:
+    """Split an amount over the venues, so that together with what was paid before each has its part of the price."""
+    prices = [max(share.price, 0) for share in shares]
+    paid = [max(share.paid, 0) for share in shares]
+    wanted = split(amount + sum(paid), prices)
+    lacking = [max(want - have, 0) for want, have in zip(wanted, paid, strict=True)]
+    return lacking if sum(lacking) == amount else split(amount, lacking if any(lacking) else prices)
+
+
+async def level(work: Work, booking: BookingRow, *, reason: str = "") -> None:
+    """Move what a locked booking has in escrow between venues, after its items have moved between them."""
+    shares = await store.shares(work.db, booking.id)
+    if len(shares) < 2:
+        return
+    lacking = [max(share.price - share.paid + share.escrow, 0) for share in shares]
+    wanted = split(sum(share.escrow for share in shares), lacking)
+    entries = [
+        Entry("escrow", want - share.escrow, venue_id=share.venue_id, booking_id=booking.id)
+        for share, want in zip(shares, wanted, strict=True)
+        if want != share.escrow
+    ]
+    if entries:
+        await ledger.post(work.db, "levelled", booking.currency, entries, booking_id=booking.id, reason=reason)
+
+
+async def release_due(hub: Hub) -> int:
+    """Release all that is due; answers how many times money was released. Whoever does so, it happens once."""
+    released = 0
+    while True:
+        async with hub.reading() as db:
+            found = await store.due(db, None, Terms().release_hours, AT_ONCE)
+        for one in found:
+            released += await release(hub, one)
+        if len(found) < AT_ONCE:
+            return released
+
+
+async def release(hub: Hub, due: Due) -> bool:
+    """Release what is due at one venue; tells whether there was anything."""
+    async with hub.work(THE_HUB) as work:
+        booking = await bookings.lock(work.db, due.booking_id)
+        if booking is None or due not in await store.due(work.db, due.booking_id, Terms().release_hours, AT_ONCE):
+            return False
+        share = next(one for one in await store.shares(work.db, booking.id) if one.venue_id == due.venue_id)
+        if share.escrow > 0:
+            await _pay_out(hub, work, booking, share)
+        await store.close(work.db, booking.id, due.venue_id)
+        return share.escrow > 0
+
+
+async def _pay_out(hub: Hub, work: Work, booking: BookingRow, share: Share) -> None:
+    quote = await store.quote(work.db, booking.id)
+    parts = parted(share, quote, hub.settings.fee_basis_points)
+    amounts: dict[AccountKind, int] = {
+        "escrow": -share.escrow,
+        "venue": parts.venue,
+        "fees": parts.fee,
+        "tax": parts.tax,
+    }
+    entries = [
+        Entry(kind, amount, venue_id=share.venue_id, booking_id=booking.id)
+        for kind, amount in amounts.items()
+        if amount
+    ]
+    await ledger.post(work.db, "release", booking.currency, entries, booking_id=booking.id)
+    released = Released(
+        booking_id=booking.id,
+        venue_id=share.venue_id,
+        currency=booking.currency,
+        amount=share.escrow,
+        venue=parts.venue,
+        fee=parts.fee,
+        tax=parts.tax,
+    )
+    work.tell(EscrowReleased(thing=released))
+    if booking.status in ("confirmed", "completed"):
+        await _earn_points(work, booking, share)
+
+
+def parted(share: Share, quote: FrozenQuote | None, fee_basis_points: int) -> Parts:
+    """Part what a venue has in escrow: its share of the taxes as quoted, the hub's fee on the rest, the venue's."""
+    lines = [line for line in quote.lines if line.venue_id == share.venue_id] if quote else []
+    total = sum(line.amount for line in lines if not line.included)
+    taxes = sum(line.amount for line in lines if line.kind == "tax")
+    tax = share.escrow * taxes // total if total > 0 else 0
+    fee = (share.escrow - tax) * fee_basis_points // WHOLE
+    return Parts(share.escrow - tax - fee, fee, tax)
+
+
+async def _earn_points(work: Work, booking: BookingRow, share: Share) -> None:
+    venue = await venues.find(work.db, share.venue_id)
+    points = share.escrow * venue.terms.points_basis_points // WHOLE if venue else 0
+    if points:
+        entries = [Entry("corrections", -points), Entry("points", points, user_id=booking.user_id)]
+        await ledger.post(work.db, "points", wallets.POINTS, entries, booking_id=booking.id)
+        work.tell(PointsChanged(thing=await wallets.points(work.db, booking.user_id)))
