@@ -31,6 +31,8 @@ REDIS_SCHEMES = (
 GOOGLE_ISSUER = "https://accounts.google.com"
 FACEBOOK_ISSUER = "https://www.facebook.com"
 BAKONG = "https://api-bakong.nbc.gov.kh"
+STRIPE = "https://api.stripe.com"
+PAYPAL = "https://api-m.paypal.com"
 
 ON = frozenset({"on", "true", "yes", "1"})
 OFF = frozenset({"off", "false", "no", "0"})
@@ -75,6 +77,15 @@ class Settings:
     bakong_merchant_id: str | None = None
     bakong_bank: str | None = None
     bakong_api: str = BAKONG
+    stripe_secret_key: str | None = field(default=None, repr=False)
+    stripe_publishable_key: str | None = None
+    stripe_webhook_secret: str | None = field(default=None, repr=False)
+    stripe_api: str = STRIPE
+    paypal_client_id: str | None = None
+    paypal_client_secret: str | None = field(default=None, repr=False)
+    paypal_merchant_id: str | None = None
+    paypal_webhook_id: str | None = None
+    paypal_api: str = PAYPAL
     bucket_url: str | None = None
     bucket_region: str = "us-east-1"
     bucket_access_key: str | None = None
@@ -122,11 +133,33 @@ class Settings:
             raise SettingsRefused("HUB_BAKONG_ACCOUNT and HUB_BAKONG_TOKEN go together: set both or none.")
         if not all(said.isascii() and len(said) <= 25 for said in (self.bakong_name, self.bakong_city)):
             raise SettingsRefused("HUB_BAKONG_NAME and HUB_BAKONG_CITY must be short and in Latin letters.")
+        self._refuse_half_a_payment_account()
         typed = self.secret.lower()
         if self.env != "test" and (len(set(typed)) < SECRET_VARIETY or any(known in typed for known in KNOWN_SECRETS)):
             raise SettingsRefused("HUB_SECRET is a known default or was typed; leave it out, or draw a random one.")
         if self.production:
             self._refuse_what_production_must_not_have()
+
+    def _refuse_half_a_payment_account(self) -> None:
+        stripe = (self.stripe_secret_key, self.stripe_publishable_key, self.stripe_webhook_secret)
+        if None in stripe and any(stripe):
+            raise SettingsRefused(
+                "HUB_STRIPE_SECRET_KEY, HUB_STRIPE_PUBLISHABLE_KEY and HUB_STRIPE_WEBHOOK_SECRET go together: "
+                "set all or none."
+            )
+        paypal = (self.paypal_client_id, self.paypal_client_secret, self.paypal_merchant_id, self.paypal_webhook_id)
+        if None in paypal and any(paypal):
+            raise SettingsRefused(
+                "HUB_PAYPAL_CLIENT_ID, HUB_PAYPAL_CLIENT_SECRET, HUB_PAYPAL_MERCHANT_ID and HUB_PAYPAL_WEBHOOK_ID "
+                "go together: set all or none."
+            )
+        if self.stripe_secret_key is not None and self.stripe_publishable_key is not None:
+            secret, published = self.stripe_secret_key.split("_"), self.stripe_publishable_key.split("_")
+            if secret[0] not in ("sk", "rk") or published[0] != "pk" or secret[1:2] != published[1:2]:
+                raise SettingsRefused(
+                    "HUB_STRIPE_SECRET_KEY and HUB_STRIPE_PUBLISHABLE_KEY must be a secret and a publishable key, "
+                    "both live or both for tests."
+                )
 
     def _refuse_what_production_must_not_have(self) -> None:
         if self.database_url is None:
@@ -145,6 +178,12 @@ class Settings:
             raise SettingsRefused("HUB_GOOGLE_ISSUER and HUB_FACEBOOK_ISSUER must start with https:// in production.")
         if not self.bakong_api.startswith("https://"):
             raise SettingsRefused("HUB_BAKONG_API must start with https:// in production.")
+        if self.stripe_api != STRIPE:
+            raise SettingsRefused("HUB_STRIPE_API must be left out in production.")
+        if self.paypal_api != PAYPAL:
+            raise SettingsRefused("HUB_PAYPAL_API must be left out in production: its sandbox pays nobody.")
+        if self.stripe_secret_key is not None and not self.stripe_live:
+            raise SettingsRefused("HUB_STRIPE_SECRET_KEY must be a live key in production: anybody pays test ones.")
         if self.password_memory_kb < PASSWORD_MEMORY_KB:
             raise SettingsRefused(f"HUB_PASSWORD_MEMORY_KB must be at least {PASSWORD_MEMORY_KB} in production.")
 
@@ -152,6 +191,11 @@ class Settings:
     def production(self) -> bool:
         """Tell whether strangers depend on this hub."""
         return self.env == "production"
+
+    @property
+    def stripe_live(self) -> bool:
+        """Tell whether Stripe moves real money for this hub."""
+        return self.stripe_secret_key is not None and self.stripe_secret_key.startswith(("sk_live_", "rk_live_"))
 
     @property
     def has_outbox_page(self) -> bool:
@@ -203,6 +247,15 @@ class Settings:
             bakong_merchant_id=read.text("HUB_BAKONG_MERCHANT_ID"),
             bakong_bank=read.text("HUB_BAKONG_BANK"),
             bakong_api=(read.address("HUB_BAKONG_API", ("https", "http")) or BAKONG).rstrip("/"),
+            stripe_secret_key=read.text("HUB_STRIPE_SECRET_KEY"),
+            stripe_publishable_key=read.text("HUB_STRIPE_PUBLISHABLE_KEY"),
+            stripe_webhook_secret=read.text("HUB_STRIPE_WEBHOOK_SECRET"),
+            stripe_api=(read.address("HUB_STRIPE_API", ("https", "http")) or STRIPE).rstrip("/"),
+            paypal_client_id=read.text("HUB_PAYPAL_CLIENT_ID"),
+            paypal_client_secret=read.text("HUB_PAYPAL_CLIENT_SECRET"),
+            paypal_merchant_id=read.text("HUB_PAYPAL_MERCHANT_ID"),
+            paypal_webhook_id=read.text("HUB_PAYPAL_WEBHOOK_ID"),
+            paypal_api=(read.address("HUB_PAYPAL_API", ("https", "http")) or PAYPAL).rstrip("/"),
             bucket_url=read.address("HUB_BUCKET_URL", ("https", "http")),
             bucket_region=read.text("HUB_BUCKET_REGION") or "us-east-1",
             bucket_access_key=read.text("HUB_BUCKET_ACCESS_KEY"),

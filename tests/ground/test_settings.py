@@ -17,6 +17,11 @@ PRODUCTION = {
     "DATABASE_URL": "postgresql://hub@database/hub",
     "REDIS_URL": "redis://redis:6379/0",
 }
+STRIPE = {
+    "HUB_STRIPE_SECRET_KEY": "sk_test_hunter2",
+    "HUB_STRIPE_PUBLISHABLE_KEY": "pk_test_1",
+    "HUB_STRIPE_WEBHOOK_SECRET": "whsec_hunter2",
+}
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
 
@@ -67,6 +72,9 @@ def test_production_listens_for_its_proxy_and_has_no_samples(tmp_path):
         ({"HUB_SOCKETS": "stock"}, "HUB_SOCKETS"),
         ({"HUB_GOOGLE_ISSUER": "http://localhost:9400"}, "HUB_GOOGLE_ISSUER"),
         ({"HUB_PASSWORD_MEMORY_KB": "1024"}, "HUB_PASSWORD_MEMORY_KB"),
+        (STRIPE, "HUB_STRIPE_SECRET_KEY"),
+        ({"HUB_STRIPE_API": "https://stripe.example.org"}, "HUB_STRIPE_API"),
+        ({"HUB_PAYPAL_API": "https://api-m.sandbox.paypal.com"}, "HUB_PAYPAL_API"),
     ],
 )
 def test_production_refuses_what_is_only_for_trying_out(tmp_path, change, named):
@@ -121,6 +129,11 @@ def test_a_secret_that_anybody_could_type_starts_no_hub(tmp_path, env, secret):
         {"HUB_GOOGLE_ISSUER": "accounts.google.com"},
         {"HUB_BUCKET_URL": "https://s3.example.org/pictures"},
         {"HUB_UPLOAD_MEGABYTES": "0"},
+        {"HUB_STRIPE_SECRET_KEY": "sk_test_1"},
+        {"HUB_STRIPE_PUBLISHABLE_KEY": "pk_live_1"} | {k: v for k, v in STRIPE.items() if "PUBLISHABLE" not in k},
+        {"HUB_STRIPE_SECRET_KEY": "pk_test_1"} | {k: v for k, v in STRIPE.items() if "SECRET_KEY" not in k},
+        {"HUB_PAYPAL_CLIENT_ID": "an app without its secret"},
+        {"HUB_PAYPAL_API": "paypal.com"},
     ],
 )
 def test_a_value_that_does_not_fit_is_refused_by_its_name(tmp_path, change):
@@ -131,6 +144,7 @@ def test_no_refusal_and_no_repr_tells_a_password(tmp_path):
     assert "hunter2" not in refusal(tmp_path, DATABASE_URL="mysql://hub:hunter2@localhost/hub")
     settings = read(tmp_path, DATABASE_URL="postgresql://hub:hunter2@localhost/hub", HUB_SECRET=DRAWN)
     assert "hunter2" not in repr(settings)
+    assert "hunter2" not in repr(read(tmp_path, **STRIPE))
     assert DRAWN not in repr(settings)
 
 
