@@ -26,11 +26,20 @@ class Tabs:
     pages: tuple[tuple[str, str], ...]
 
 
-_ACCOUNT = Tabs("Account", "/account", (("/account", "Profile"), ("/account/security", "Log-in and security")))
-_ADMIN = Tabs(
+ACCOUNT = Tabs(
+    "Account",
+    "/account",
+    (("/account", "Profile"), ("/account/security", "Log-in and security"), ("/account/wallet", "Wallet")),
+)
+ADMIN = Tabs(
     "Administration",
     "/admin",
-    (("/admin/users", "People"), ("/admin/roles", "Roles"), ("/admin/audit", "Audit trail")),
+    (
+        ("/admin/users", "People"),
+        ("/admin/roles", "Roles"),
+        ("/admin/operations", "Operations"),
+        ("/admin/audit", "Audit trail"),
+    ),
 )
 
 
@@ -46,7 +55,7 @@ _CHOICES = (
 _ENTITIES = (
     *("user", "user_role", "role", "role_permission", "identity", "second_factor", "login", "file"),
     *("venue", "venue_staff", "venue_invitation", "room_type", "room", "session", "closure", "addon"),
-    *("booking", "booking_item", "webhook"),
+    *("booking", "booking_item", "payment", "refund", "instalment", "rate", "offer", "adjustment", "webhook"),
 )
 
 _LONGEST_ID = 15
@@ -79,7 +88,7 @@ async def _bookings(request: web.Request) -> web.Response:
     return draw("bookings.html", "bookings")
 
 
-def _page(
+def page(
     request: web.Request,
     script: str,
     title: str,
@@ -92,6 +101,7 @@ def _page(
     data: dict[str, Any] | None = None,
     **shown: Any,
 ) -> web.Response:
+    """Draw a page that waits for whoever is logged in."""
     shown = {"done": "", "sentence": "", "path": request.path} | shown
     shown |= {"title": title, "heading": heading or title, "waiting": waiting, "tabs": tabs}
     return draw(template, script, data, api=f"The same is at {api}.", **shown)
@@ -100,7 +110,7 @@ def _page(
 async def _account(request: web.Request) -> web.Response:
     data = {"languages": LANGUAGES, "currencies": sorted(CURRENCIES), "choices": _CHOICES}
     waiting = "Your profile appears here once you are logged in."
-    return _page(request, "profile", "Account", waiting, "/api/v1/me", tabs=_ACCOUNT, data=data)
+    return page(request, "profile", "Account", waiting, "/api/v1/me", tabs=ACCOUNT, data=data)
 
 
 async def _security(request: web.Request) -> web.Response:
@@ -108,14 +118,14 @@ async def _security(request: web.Request) -> web.Response:
     title, api = "Log-in and security", "/api/v1/me/logins"
     providers = identities.socials(request.app[HUB]).items
     linked = next((one.title for one in providers if one.provider == request.query.get("linked")), None)
-    return _page(
+    return page(
         request,
         "security",
         title,
         waiting,
         api,
         heading="Account",
-        tabs=_ACCOUNT,
+        tabs=ACCOUNT,
         data={"providers": [one.model_dump() for one in providers]},
         done=f"{linked} opens your account now." if linked else "",
         sentence=sentence(request.query.get("refused", "")),
@@ -124,15 +134,15 @@ async def _security(request: web.Request) -> web.Response:
 
 async def _staff(request: web.Request) -> web.Response:
     venue_id = int(request.match_info["venue_id"])
-    tabs = await _venue_tabs(request, venue_id)
+    tabs = await venue_tabs(request, venue_id)
     waiting, api = "Who works here appears once you are logged in.", f"/api/v1/venues/{venue_id}/staff"
-    return _page(request, "staff", "Staff", waiting, api, heading=tabs.label, tabs=tabs, data={"venue_id": venue_id})
+    return page(request, "staff", "Staff", waiting, api, heading=tabs.label, tabs=tabs, data={"venue_id": venue_id})
 
 
 async def _webhooks(request: web.Request) -> web.Response:
     venue_id = int(request.match_info["venue_id"])
-    tabs = await _venue_tabs(request, venue_id)
-    return _page(
+    tabs = await venue_tabs(request, venue_id)
+    return page(
         request,
         "webhooks",
         "Webhooks",
@@ -144,11 +154,15 @@ async def _webhooks(request: web.Request) -> web.Response:
     )
 
 
-async def _venue_tabs(request: web.Request, venue_id: int) -> Tabs:
+async def venue_tabs(request: web.Request, venue_id: int) -> Tabs:
+    """Name the pages about one venue, for those who run it."""
     async with request.app[HUB].reading() as db:
         venue = await access.venue(db, GUEST, venue_id)
     pages = (
         (f"/venues/{venue_id}", "What is offered"),
+        (f"/venues/{venue_id}/prices", "Prices"),
+        (f"/venues/{venue_id}/terms", "Terms"),
+        (f"/venues/{venue_id}/operations", "Payments"),
         (f"/venues/{venue_id}/staff", "Staff"),
         (f"/venues/{venue_id}/webhooks", "Webhooks"),
         (f"/admin/audit?venue_id={venue_id}", "Audit trail"),
@@ -162,14 +176,14 @@ async def _admin(request: web.Request) -> web.Response:
 
 async def _users(request: web.Request) -> web.Response:
     typed = {name: request.query.get(name, "").strip() for name in ("q", "role", "status", "sort")}
-    return _page(
+    return page(
         request,
         "users",
         "People",
         "People appear here once you are logged in.",
         "/api/v1/users",
         template="users.html",
-        tabs=_ADMIN,
+        tabs=ADMIN,
         typed=typed,
         data={"languages": LANGUAGES},
     )
@@ -178,22 +192,20 @@ async def _users(request: web.Request) -> web.Response:
 async def _user(request: web.Request) -> web.Response:
     user_id = int(request.match_info["user_id"])
     waiting, api = "This person appears here once you are logged in.", f"/api/v1/users/{user_id}"
-    return _page(
-        request, "user", "Person", waiting, api, tabs=_ADMIN, data={"user_id": user_id, "languages": LANGUAGES}
-    )
+    return page(request, "user", "Person", waiting, api, tabs=ADMIN, data={"user_id": user_id, "languages": LANGUAGES})
 
 
 async def _roles(request: web.Request) -> web.Response:
     waiting = "Roles and what they allow appear here once you are logged in."
-    return _page(request, "roles", "Roles", waiting, "/api/v1/roles", tabs=_ADMIN)
+    return page(request, "roles", "Roles", waiting, "/api/v1/roles", tabs=ADMIN)
 
 
 async def _audit(request: web.Request) -> web.Response:
     typed = {name: value.strip() for name, value in request.query.items()}
     venue_id = typed.get("venue_id", "")
     is_venue = venue_id.isascii() and venue_id.isdigit() and len(venue_id) <= _LONGEST_ID
-    tabs = await _venue_tabs(request, int(venue_id)) if is_venue else _ADMIN
-    return _page(
+    tabs = await venue_tabs(request, int(venue_id)) if is_venue else ADMIN
+    return page(
         request,
         "audit",
         "Audit trail",

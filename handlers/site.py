@@ -15,6 +15,7 @@ from handlers.drawing import draw
 from handlers.entering import add_entering
 from handlers.manners import REFUSED_PAGE
 from handlers.over_http import HUB
+from handlers.paying import add_paying
 from handlers.personal import add_personal
 from handlers.problems import invalid
 from handlers.session import add_session
@@ -42,6 +43,7 @@ def add_site(app: web.Application) -> None:
     )
     add_entering(app)
     add_personal(app)
+    add_paying(app)
     add_session(app)
     add_social(app)
 

@@ -186,6 +186,13 @@ function askToLogIn() {
   });
 }
 
+/** A file that only some may have, such as a receipt. */
+export async function askFile(path) {
+  const bearer = await accessToken();
+  const response = await send(`/api/v1${path}`, "GET", undefined, { headers: bearer ? { Authorization: `Bearer ${bearer}` } : {} });
+  return response.ok ? response.blob() : read(response);
+}
+
 /**
  * Ask something of the hub. When the log-in has run out, or there is none yet, the person is asked to log in on the
  * same page, and then the same request goes on: nothing typed is lost. A write keeps its key, so it happens once.

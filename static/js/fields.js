@@ -48,9 +48,9 @@ export const asRefusal = (thrown) => (thrown instanceof Refusal ? thrown : new R
 /** Why the hub said no, and what it says of fields that this form does not have; nothing, if all is said at its field. */
 export function Sentence({ refusal, form }) {
   if (!refusal) return null;
-  const named = new Set([...(form?.elements ?? [])].map((field) => field.name));
+  const named = [...(form?.elements ?? [])].map((field) => field.name).filter(Boolean);
   const { errors = [] } = refusal.problem;
-  const others = errors.filter((error) => !named.has(error.field.split(".").pop()));
+  const others = errors.filter((error) => !named.some((name) => error.field === name || error.field.endsWith(`.${name}`)));
   if (errors.length && !others.length) return null;
   return html`<div class="refusal" role="alert"><p>${refusal.message}</p>${others.map((error) => html`<p key=${error.field}>${error.field} ${error.message}</p>`)}</div>`;
 }

@@ -79,8 +79,8 @@ effect(() => {
 export const followVenue = (id) => follow(`venue ${id}`, (listeners) => hub.watchVenue(id, listeners));
 export const followDesk = (id, onChange) => follow(`desk ${id}`, (listeners) => hub.watchDesk(id, listeners), onChange);
 
-/** Oneself, as long as somebody is logged in. */
-export function followMe() {
+/** Oneself, as long as somebody is logged in; `onChange` hears of every event, of payments and wallets too. */
+export function followMe(onChange) {
   return follow("me", (listeners) => {
     let watched = null;
     let whose = null;
@@ -93,7 +93,7 @@ export function followMe() {
       hub.renew();
       watched = id === null ? null : hub.watchMe(listeners);
     });
-  });
+  }, onChange);
 }
 
 /** Hear that something changed at venues whose versions are known, without their snapshots. */

@@ -4,13 +4,15 @@ import { useEffect } from "preact/hooks";
 import { Refusal, ask, erase } from "./account.js";
 import { Checkbox, Code, Field, Form, Sentence, useAct } from "./fields.js";
 import { html } from "./page.js";
+import { save } from "./papers.js";
 import { asked } from "./personal.js";
 
 const factor = asked("/me/totp");
 
 export function MyData() {
   const { busy, refusal, run } = useAct();
-  const download = () => run(async () => save(await ask("GET", "/me/export"), "my-data.json"));
+  const file = async () => new Blob([JSON.stringify(await ask("GET", "/me/export"), null, 2)], { type: "application/json" });
+  const download = () => run(async () => save(await file(), "my-data.json"));
   return html`<p>Everything the hub keeps of you, in one file that programs can read.</p>
     <div class="row"><button type="button" class="button" disabled=${busy} onClick=${download}>Download my data</button></div>
     <${Sentence} refusal=${refusal} />
@@ -29,12 +31,4 @@ function Erasing() {
     <${Field} label="Password" name="password" type="password" autocomplete="current-password" refusal=${refusal} />
     ${factor.data.value?.is_on && html`<${Code} label="Code of your authenticator app" name="totp_code" refusal=${refusal} />`}
     <${Checkbox} label="I know that this cannot be undone." name="is_sure" required data-forget="yes" />`}<//>`;
-}
-
-function save(thing, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([JSON.stringify(thing, null, 2)], { type: "application/json" }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

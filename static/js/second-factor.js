@@ -4,9 +4,9 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ask, needsSecondFactor } from "./account.js";
 import { Code, Field, Form } from "./fields.js";
 import { html } from "./page.js";
+import { asPicture } from "./papers.js";
 import { many } from "./words.js";
 
-const asPicture = (svg) => `data:image/svg+xml,${encodeURIComponent(svg)}`;
 const Password = ({ refusal }) => html`<${Field} label="Password" name="password" type="password" autocomplete="current-password" refusal=${refusal} required />`;
 
 export function SecondFactor({ factor }) {

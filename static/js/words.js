@@ -21,6 +21,21 @@ export function money(minor, currency) {
   return format(Intl.NumberFormat, options).format(minor / 10 ** places);
 }
 
+/** What was typed as a number with so many digits behind the point, as a whole number without it; NaN if it is none. */
+export function scaled(typed, places) {
+  const [, whole, part = ""] = typed.trim().replace(",", ".").match(/^(\d{1,12})(?:\.(\d*))?$/) ?? [];
+  return whole === undefined || part.length > places ? NaN : Number(whole + part.padEnd(places, "0"));
+}
+
+/** What was typed as money, in minor units; NaN if it is no amount of this currency. */
+export const minorOf = (typed, currency) => scaled(typed, digits[currency] ?? 2);
+
+/** An amount as a field shows it: 12.50, or 12. */
+export function plain(minor, currency) {
+  const places = digits[currency] ?? 2;
+  return minor % 10 ** places ? (minor / 10 ** places).toFixed(places) : String(minor / 10 ** places);
+}
+
 /** Several currencies never add up: each stands for itself. */
 export function sums(amounts) {
   return Object.entries(amounts).map(([currency, minor]) => money(minor, currency)).join(" + ");
