@@ -24,6 +24,14 @@ class DecideRefund(NameRefund):
     reason: Text = ""
 
 
+class RetryRefund(NameRefund):
+    """Try a refund again; one that its provider has refused for good can go another way."""
+
+    target: Literal["original", "wallet", "cash"] | None = Field(
+        default=None, description="Where it goes now; as before if not named."
+    )
+
+
 class ListRefunds(Paging):
     """Which refunds: one's own, or a venue's for its staff."""
 
@@ -39,9 +47,11 @@ class Refund(Thing):
 
     id: int
     booking_id: int
-    payment_id: int | None = Field(description="The payment it goes back to; none: the wallet, or cash.")
+    payment_id: int | None = Field(description="The payment that it gives back, or a part of it.")
     user_id: int
-    target: Literal["original", "wallet", "cash"]
+    target: Literal["original", "wallet", "cash"] = Field(
+        description="Where it goes: back where the payment came from, into the wallet, or over the desk in cash."
+    )
     amount: int = Field(description="Minor units.")
     currency: CurrencyCode
     status: RefundState

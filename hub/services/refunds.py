@@ -1,0 +1,325 @@
+"""Refunds: what was paid goes back where it came from, or into the wallet; never more than was paid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hub.core import Actor, Hub
+from hub.errors import Conflict, Forbidden, Invalid, NotFound, TooLittle
+from hub.events.bookings import BookingChanged
+from hub.events.payments import RefundChanged
+from hub.events.wallet import WalletChanged
+from hub.models.base import Page
+from hub.models.payments import GatewayName
+from hub.models.refunds import DecideRefund, ListRefunds, NameRefund, Refund, RetryRefund
+from hub.services import access
+from hub.services.sharing import split
+from hub.work import Work
+from storage import access as ties
+from storage import bookings as booking_store
+from storage import escrow, ledger
+from storage import refunds as store
+from storage import wallet as wallets
+from storage.ledger import Entry
+from storage.query import Db
+from storage.refunds import RefundRow, Target
+
+APPROVE = "refund:approve"
+
+
+class RefundDecided(Conflict):
+    """This refund does not wait for anybody's decision any more."""
+
+    code = "refund_decided"
+
+
+class RefundUnderWay(Conflict):
+    """This refund is under way or has arrived; there is nothing to be tried again."""
+
+    code = "refund_under_way"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A refund as it would be: of which payment, whereto, at whose expense."""
+
+    payment_id: int
+    user_id: int
+    gateway: GatewayName
+    target: Target
+    amount: int
+    shares: dict[int, int]
+
+
+async def give_back(
+    work: Work,
+    booking_id: int,
+    amount: int | None,
+    reason: str,
+    *,
+    shares: Mapping[int, int] | None = None,
+    payment_id: int | None = None,
+    to_wallet: bool = False,
+    approval_above: int | None = None,
+) -> list[Refund]:
+    """Give back some of what was paid for a locked booking (None: all that is there); the latest payments first.
+
+    `shares` says at the expense of which venues, else each has its part in proportion to what it was paid; `payment_id`
+    takes it of that payment alone. What was given back of the booking and this are together above `approval_above`, it
+    waits for approval. Refuses with TooLittle more than was paid. The caller tells the booking, whose paid state has
+    changed.
+    """
+    wanted = await _shares(work.db, booking_id, amount, shares)
+    planned = await plan(work.db, booking_id, wanted, payment_id=payment_id, to_wallet=to_wallet)
+    total = sum(one.amount for one in planned)
+    waits = approval_above is not None and total + await store.asked_for(work.db, booking_id) > approval_above
+    return [await _begin(work, booking_id, one, reason, waits=waits) for one in planned]
+
+
+async def there(db: Db, booking_id: int) -> dict[int, int]:
+    """Read what could still be given back of a booking, venue by venue: paid, and promised to nobody."""
+    promised = await store.promised(db, booking_id)
+    return {
+        share.venue_id: max(share.paid - promised.get(share.venue_id, 0), 0)
+        for share in await escrow.shares(db, booking_id)
+    }
+
+
+async def plan(
+    db: Db, booking_id: int, shares: Mapping[int, int], *, payment_id: int | None = None, to_wallet: bool = False
+) -> list[Planned]:
+    """Say which refunds giving back these shares (venue to amount) would make; preview and commit both ask here."""
+    wanted = {venue_id: amount for venue_id, amount in shares.items() if amount}
+    planned = []
+    for source in await store.sources(db, booking_id):
+        if payment_id is not None and source.payment_id != payment_id:
+            continue
+        taken: dict[int, int] = {}
+        for venue_id, amount in wanted.items():
+            part = min(amount, source.left - sum(taken.values()))
+            if part:
+                taken[venue_id] = part
+        wanted = {venue_id: left for venue_id, amount in wanted.items() if (left := amount - taken.get(venue_id, 0))}
+        if taken:
+            target = _target(source.gateway, to_wallet=to_wallet)
+            planned.append(
+                Planned(source.payment_id, source.user_id, source.gateway, target, sum(taken.values()), taken)
+            )
+    if wanted:
+        raise TooLittle("Less than that was paid for this booking and is still to be given back.")
+    return planned
+
+
+async def listed(hub: Hub, actor: Actor, ask: ListRefunds) -> Page[Refund]:
+    """List one's own refunds; with a venue, its staff get those at that venue's expense."""
+    own: int | None = access.signed_in(actor)
+    async with hub.reading() as db:
+        if ask.venue_id is not None:
+            await access.desk(db, actor, ask.venue_id)
+            own = ask.user_id
+        elif actor.may("refund:read"):
+            own = ask.user_id
+        elif ask.user_id not in (None, own):
+            raise NotFound()
+        found, total = await store.listed(db, ask, own, ask.venue_id)
+    return Page[Refund].model_validate(ask.of(found, total))
+
+
+async def read(hub: Hub, actor: Actor, ask: NameRefund) -> Refund:
+    """Read a refund: its guest's, or at the expense of a venue one works at."""
+    async with hub.reading() as db:
+        return seen(await _found(db, actor, ask.refund_id))
+
+
+async def approve(hub: Hub, actor: Actor, ask: DecideRefund) -> Refund:
+    """Let a refund go that waited for it; for those who run the venue, and never one's own."""
+    async with hub.work(actor) as work:
+        refund = await _to_decide(work, actor, ask)
+        await store.decide(work.db, refund.id, "approved", actor.user_id, ask.reason)
+        await _grant(work, refund)
+        work.tell(BookingChanged(booking_id=refund.booking_id))
+        return work.answer(await _told(work, refund.id))
+
+
+async def reject(hub: Hub, actor: Actor, ask: DecideRefund) -> Refund:
+    """Refuse a refund that waited for approval, and say why; the venue keeps the money."""
+    if not ask.reason:
+        raise Invalid.field("reason", "must say why the guest does not get the money back")
+    async with hub.work(actor) as work:
+        refund = await _to_decide(work, actor, ask)
+        await store.decide(work.db, refund.id, "rejected", actor.user_id, ask.reason)
+        work.tell(BookingChanged(booking_id=refund.booking_id))
+        return work.answer(await _told(work, refund.id))
+
+
+async def retry(hub: Hub, actor: Actor, ask: RetryRefund) -> Refund:
+    """Ask the provider once more now; or, once it has refused for good, give the money back another way."""
+    async with hub.work(actor) as work:
+        refund = await _locked(work, actor, ask.refund_id)
+        target = ask.target or refund.target
+        if refund.status not in ("approved", "processing", "failed") or refund.target == "cash":
+            raise RefundUnderWay()
+        if refund.status != "failed" and target != refund.target:
+            raise Conflict("It is unknown yet what became of this refund; only one that failed can go another way.")
+        await store.try_again(work.db, refund.id, target)
+        if target == "wallet":
+            await _into_wallet(work, refund)
+        return work.answer(await _told(work, refund.id))
+
+
+async def hand_over(hub: Hub, actor: Actor, ask: NameRefund) -> Refund:
+    """Note that a refund in cash was handed over at the desk; for the staff of the venue where that is."""
+    async with hub.work(actor) as work:
+        refund = await _locked(work, actor, ask.refund_id)
+        if refund.target != "cash" or refund.status != "approved":
+            raise Conflict("Only an approved refund in cash can be handed over, and once.")
+        desk = await store.cash_desk(work.db, refund.payment_id) or min(refund.shares)
+        if not await access.works_at(work.db, actor, desk):
+            raise Forbidden("Only the desk that has the cash can hand it over.")
+        await _arrive(work, refund, Entry("cash", refund.amount, venue_id=desk))
+        return work.answer(await _told(work, refund.id))
+
+
+def seen(refund: RefundRow) -> Refund:
+    """Answer of a refund what everybody who may sees."""
+    return Refund.model_validate(refund.model_dump(include=set(Refund.model_fields)))
+
+
+async def arrive(work: Work, refund: RefundRow, provider_id: str) -> None:
+    """Note that a locked refund has arrived where its payment came from, and tell it."""
+    assert refund.gateway is not None
+    await _arrive(work, refund, Entry("clearing", refund.amount, gateway=refund.gateway), provider_id)
+    await _told(work, refund.id)
+
+
+async def tell(work: Work, refund_id: int) -> None:
+    """Tell how a refund now stands."""
+    await _told(work, refund_id)
+
+
+async def _shares(db: Db, booking_id: int, amount: int | None, shares: Mapping[int, int] | None) -> Mapping[int, int]:
+    left = await there(db, booking_id)
+    if shares is None:
+        venue_ids, sums = list(left), list(left.values())
+        total = sum(sums) if amount is None else amount
+        shares = dict(zip(venue_ids, split(total, sums), strict=True))
+    if any(part > left.get(venue_id, 0) for venue_id, part in shares.items()):
+        raise TooLittle("Less than that was paid for this booking and is still to be given back.")
+    return shares
+
+
+def _target(gateway: GatewayName, *, to_wallet: bool) -> Target:
+    if to_wallet or gateway == "wallet":
+        return "wallet"
+    return "cash" if gateway == "cash" else "original"
+
+
+async def _begin(work: Work, booking_id: int, planned: Planned, reason: str, *, waits: bool) -> Refund:
+    booking = await booking_store.find(work.db, booking_id)
+    assert booking is not None
+    refund = await store.create(
+        work.db,
+        booking_id,
+        planned.payment_id,
+        planned.user_id,
+        planned.target,
+        planned.amount,
+        booking.currency,
+        planned.shares,
+        reason,
+        work.author.user_id,
+        approved=not waits,
+    )
+    if not waits:
+        await _grant(work, refund)
+    return await _told(work, refund.id)
+
+
+async def _grant(work: Work, refund: RefundRow) -> None:
+    """Owe the money to the guest, no longer to the venue; what the venue was paid out already it owes."""
+    left = {share.venue_id: share for share in await escrow.shares(work.db, refund.booking_id)}
+    entries = [Entry("refunds", refund.amount)]
+    for venue_id, amount in refund.shares.items():
+        share = left.get(venue_id)
+        if share is None or share.paid < amount:
+            raise TooLittle("Less than that was paid for this booking and is still to be given back.")
+        from_escrow = min(amount, max(share.escrow, 0))
+        if from_escrow:
+            entries.append(Entry("escrow", -from_escrow, venue_id=venue_id, booking_id=refund.booking_id))
+        if amount > from_escrow:
+            entries.append(Entry("venue", from_escrow - amount, venue_id=venue_id, booking_id=refund.booking_id))
+    await ledger.post(
+        work.db,
+        "refund",
+        refund.currency,
+        entries,
+        booking_id=refund.booking_id,
+        refund_id=refund.id,
+        by=work.author.user_id,
+        reason=refund.reason,
+    )
+    if refund.target == "wallet":
+        await _into_wallet(work, refund)
+    elif refund.target == "original":
+        await store.ask_in(work.db, refund.id, 0)
+
+
+async def _into_wallet(work: Work, refund: RefundRow) -> None:
+    await _arrive(work, refund, Entry("wallet", refund.amount, user_id=refund.user_id))
+    work.tell(WalletChanged(thing=await wallets.balance(work.db, refund.user_id, refund.currency)))
+
+
+async def _arrive(work: Work, refund: RefundRow, target: Entry, provider_id: str | None = None) -> None:
+    await ledger.post(
+        work.db,
+        "refund_sent",
+        refund.currency,
+        [Entry("refunds", -refund.amount), target],
+        refund_id=refund.id,
+        by=work.author.user_id,
+        reason=refund.reason,
+    )
+    await store.complete(work.db, refund.id, provider_id)
+
+
+async def _told(work: Work, refund_id: int) -> Refund:
+    refund = await store.find(work.db, refund_id)
+    assert refund is not None
+    thing = seen(refund)
+    work.tell(RefundChanged(thing=thing, venue_ids=tuple(sorted(refund.shares))))
+    return thing
+
+
+async def _found(db: Db, actor: Actor, refund_id: int) -> RefundRow:
+    refund = await store.find(db, refund_id)
+    if refund is None:
+        raise NotFound()
+    if actor.may("refund:read") or (actor.user_id is not None and actor.user_id == refund.user_id):
+        return refund
+    if not await access.works_at_any(db, actor, list(refund.shares)):
+        raise NotFound()
+    return refund
+
+
+async def _locked(work: Work, actor: Actor, refund_id: int) -> RefundRow:
+    """Lock a refund with its booking for those who may decide about it: who run all its venues, or approve refunds."""
+    refund = await _found(work.db, actor, refund_id)
+    if not actor.may(APPROVE) and not await _runs_all(work.db, actor, list(refund.shares)):
+        raise Forbidden("Only those who run the venue decide about its refunds.")
+    if actor.user_id == refund.user_id:
+        raise Forbidden("Somebody else has to decide about your own refund.")
+    await booking_store.lock(work.db, refund.booking_id)
+    return await store.lock(work.db, refund_id)
+
+
+async def _to_decide(work: Work, actor: Actor, ask: DecideRefund) -> RefundRow:
+    refund = await _locked(work, actor, ask.refund_id)
+    if refund.status != "pending":
+        raise RefundDecided(f"This refund is {refund.status} already.")
+    return refund
+
+
+async def _runs_all(db: Db, actor: Actor, venue_ids: Sequence[int]) -> bool:
+    user_id = access.signed_in(actor)
+    return all([await ties.tie(db, venue_id, user_id) in ("owner", "manager") for venue_id in venue_ids])
