@@ -9,8 +9,9 @@ from hub.core import Hub
 from hub.models.bookings import Booking
 from hub.models.roles import CreateRole
 from hub.models.staff import Invite
+from hub.models.wallet import Adjust
 from hub.models.webhooks import CreateWebhook
-from hub.services import invitations, roles, webhooks
+from hub.services import adjustments, invitations, roles, webhooks
 from tests import builders
 from tests.doors import People, Person
 
@@ -58,6 +59,8 @@ async def stock(hub: Hub, people: People) -> Stock:
     invitation = await invitations.invite(hub, owner.actor, ask)
     webhook = CreateWebhook(venue_id=hall.id, url="https://1.1.1.1/hooks")
     hook = await webhooks.create(hub, owner.actor, webhook)
+    correction = Adjust(user_id=customer.id, amount=50_000, currency="EUR", reason="The roof leaked.")
+    adjustment = await adjustments.adjust(hub, admin.actor, correction)
     day = builders.day_after(20)
     hold = await builders.make_hold(hub, customer.actor, builders.stay(pool, day, 2), builders.place(session))
     booking = await builders.make_booking(hub, customer.actor, builders.slot(room, builders.tomorrow(days=3), 2))
@@ -82,6 +85,7 @@ async def stock(hub: Hub, people: People) -> Stock:
             "role_id": role.id,
             "invitation_id": invitation.id,
             "webhook_id": hook.webhook.id,
+            "adjustment_id": adjustment.id,
             "provider": "google",
             "name": "0" * 32 + ".jpg",
         },

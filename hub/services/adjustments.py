@@ -31,7 +31,7 @@ async def listed(hub: Hub, actor: Actor, ask: ListAdjustments) -> Page[Adjustmen
 
 
 async def adjust(hub: Hub, actor: Actor, ask: Adjust) -> Adjustment:
-    """Correct a wallet; what goes beyond the limit, by itself or with others of the day, waits for a second approver."""
+    """Correct a wallet; what goes beyond the limit, alone or with others of the day, waits for a second approver."""
     access.needs(actor, PERMISSION)
     asked_by = access.signed_in(actor)
     if ask.user_id == asked_by:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from hub.core import THE_HUB, Hub
@@ -86,28 +87,23 @@ async def level(work: Work, booking: BookingRow, *, reason: str = "") -> None:
         await ledger.post(work.db, "levelled", booking.currency, entries, booking_id=booking.id, reason=reason)
 
 
-async def release_due(hub: Hub) -> int:
-    """Release all that is due; answers how many times money was released. Whoever does so, it happens once."""
-    released = 0
-    while True:
-        async with hub.reading() as db:
-            found = await store.due(db, None, Terms().release_hours, AT_ONCE)
-        for one in found:
-            released += await release(hub, one)
-        if len(found) < AT_ONCE:
-            return released
+async def due(hub: Hub) -> list[Due]:
+    """List what is due to be released, the longest due first."""
+    async with hub.reading() as db:
+        return await store.due(db, None, Terms().release_hours, AT_ONCE)
 
 
-async def release(hub: Hub, due: Due) -> bool:
-    """Release what is due at one venue; tells whether there was anything."""
-    async with hub.work(THE_HUB) as work:
-        booking = await bookings.lock(work.db, due.booking_id)
-        if booking is None or due not in await store.due(work.db, due.booking_id, Terms().release_hours, AT_ONCE):
+async def release(hub: Hub, one: Due) -> bool:
+    """Release what is due at one venue, once, whoever does it; tells whether there was anything."""
+    async with hub.work(replace(THE_HUB, asked="releasing")) as work:
+        booking = await bookings.lock(work.db, one.booking_id)
+        # Judged again: somebody else may have released or moved it meanwhile.
+        if booking is None or one not in await store.due(work.db, one.booking_id, Terms().release_hours, AT_ONCE):
             return False
-        share = next(one for one in await store.shares(work.db, booking.id) if one.venue_id == due.venue_id)
+        share = next(share for share in await store.shares(work.db, booking.id) if share.venue_id == one.venue_id)
         if share.escrow > 0:
             await _pay_out(hub, work, booking, share)
-        await store.close(work.db, booking.id, due.venue_id)
+        await store.close(work.db, booking.id, one.venue_id)
         return share.escrow > 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hub.core import Actor, Hub
+from hub.errors import NotFound
 from hub.events.wallet import WalletChanged
 from hub.models.base import Page
 from hub.models.payments import Payment
@@ -38,11 +39,12 @@ async def points(hub: Hub, actor: Actor, ask: ReadWallet) -> Points:
 
 
 def whose(actor: Actor, user_id: int | None) -> int:
-    """Answer whose wallet is meant; anybody's only for whoever may read payments, for others there is none."""
+    """Answer whose wallet is meant: anybody's for whoever may read payments; for others there is only their own."""
     own = access.signed_in(actor)
     if user_id is None or user_id == own:
         return own
-    access.needs(actor, "payment:read")
+    if not actor.may("payment:read"):
+        raise NotFound()
     return user_id
 
 

@@ -17,7 +17,7 @@ from handlers.endpoint import EVERYBODY, Endpoint
 from handlers.over_http import BASE, WITH_BODY
 from handlers.table import table
 from hub.core import Actor
-from tests.abuse import asks_of_people, asks_of_venues, asks_of_webhooks
+from tests.abuse import asks_of_people, asks_of_venues, asks_of_wallets, asks_of_webhooks
 from tests.abuse.asks import ASKS, Ask
 from tests.abuse.scene import Scene
 from tests.doors import Answer, Http
@@ -26,6 +26,7 @@ from tests.photos import photo
 # Both fill the list of asks.
 assert asks_of_people
 assert asks_of_venues
+assert asks_of_wallets
 assert asks_of_webhooks
 
 RIGHTS = Path(__file__).with_name("rights.txt")

@@ -10,7 +10,8 @@ from hub.models.bookings import Booking, CancelBooking, NameBooking, RescheduleB
 from hub.models.files import Upload
 from hub.models.roles import CreateRole
 from hub.models.venues import ChangeVenue
-from hub.services import accounts, bookings, codes, files, holds, roles, venues
+from hub.models.wallet import Adjust
+from hub.services import accounts, adjustments, bookings, codes, files, holds, roles, venues
 from hub.services.access import signed_in
 from hub.services.passwords import hashed
 from hub.services.verifications import locked
@@ -466,3 +467,18 @@ async def a_guest_reads_their_history(world: World, do: Do, sweep: Sweep) -> Non
     move = RescheduleBooking.model_validate({"booking_id": booked.id, "items": [world.slot(12)]})
     await bookings.reschedule(world.hub, world.customer, move)
     await do("bookings.cancel", world.customer, booking_id=booked.id)
+
+
+# Money
+
+
+@act
+async def a_wallet_is_corrected_by_one_and_by_two_and_thawed(world: World, do: Do, sweep: Sweep) -> None:
+    one, other = [await builders.make_actor(world.hub, "admin") for _ in range(2)]
+    whose = {"user_id": world.customer.user_id, "currency": "EUR", "reason": NOTES}
+    await do("wallet.adjust", one, amount=500, **whose)
+    large = Adjust.model_validate({**whose, "amount": 50_000})
+    waiting = await adjustments.adjust(world.hub, one, large)
+    await do("wallet.approve", other, adjustment_id=waiting.id)
+    await run(world.hub, "UPDATE accounts SET frozen_at = clock_timestamp() WHERE user_id = $1", world.customer.user_id)
+    await do("wallet.unfreeze", one, **whose)

@@ -15,7 +15,7 @@ from tests.doors import AppServer, Http, People, Person
 from tests.equality.watching import differences
 from tests.live.following import Reducer, reducing
 
-# What changes people and pictures: tests/equality does each of them, and compares in the same way.
+# What changes people, pictures and wallets: tests/equality does each of them, and compares in the same way.
 ELSEWHERE = {
     "auth.register",
     "me.check_verification",
@@ -30,6 +30,9 @@ ELSEWHERE = {
     "users.delete",
     "users.set_roles",
     "venues.remove_image",
+    "wallet.adjust",
+    "wallet.approve",
+    "wallet.unfreeze",
 }
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
