@@ -69,7 +69,8 @@ class PayAt(Thing):
     redirect_url: str | None = Field(default=None, description="Where to approve the payment.")
     client_secret: str | None = Field(default=None, description="For the provider's own form.")
     publishable_key: str | None = None
-    qr: str | None = Field(default=None, description="A KHQR string, to be drawn as a QR code.")
+    qr: str | None = Field(default=None, description="A KHQR string, to be scanned by a banking app.")
+    qr_svg: str | None = Field(default=None, description="The same drawn as a QR code, an SVG document.")
 
 
 class StartedPayment(Payment):

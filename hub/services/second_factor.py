@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import secrets
 
 import pyotp
-import segno
 
 from hub.core import Actor, Hub
 from hub.errors import Conflict, Forbidden
@@ -18,7 +16,7 @@ from hub.models.second_factor import (
     RecoveryCodes,
     SecondFactor,
 )
-from hub.services import attempts, mail, reauthentication, totp
+from hub.services import attempts, mail, qr, reauthentication, totp
 from hub.services.access import signed_in
 from hub.services.attempts import SECOND_FACTORS
 from hub.services.codes import CodeGone
@@ -71,7 +69,7 @@ async def set_up(hub: Hub, actor: Actor, ask: AskSecondFactor) -> Enrolment:
         if user is None or not await store.put(work.db, user_id, totp.sealed(hub, secret)):
             raise SecondFactorIsOn()
     uri = pyotp.TOTP(secret).provisioning_uri(name=user.email, issuer_name="Booking hub")
-    return Enrolment(secret=secret, uri=uri, qr_svg=_qr(uri))
+    return Enrolment(secret=secret, uri=uri, qr_svg=qr.draw(uri))
 
 
 async def confirm(hub: Hub, actor: Actor, ask: ConfirmSecondFactor) -> RecoveryCodes:
@@ -137,9 +135,3 @@ async def _new_recovery_codes(hub: Hub, db: Db, user_id: int) -> RecoveryCodes:
 
 def _recovery_code() -> str:
     return "".join(secrets.choice(_RECOVERY_LETTERS) for _ in range(_RECOVERY_LENGTH))
-
-
-def _qr(uri: str) -> str:
-    drawn = io.BytesIO()
-    segno.make(uri, error="m", micro=False).save(drawn, kind="svg", scale=4, light="#fff", xmldecl=False, nl=False)
-    return drawn.getvalue().decode()
