@@ -15,7 +15,7 @@ from hub.errors import HubError
 from hub.gateways import Undeliverable
 from hub.gateways.mail import mail_gateway
 from hub.gateways.sms import sms_gateway
-from hub.jobs import letters, recovery
+from hub.jobs import letters, recovery, refunds
 from storage import jobs
 from storage.jobs import Job
 
@@ -47,6 +47,7 @@ async def lanes(hub: Hub) -> AsyncIterator[Mapping[str, Lane]]:
             "forgotten_password": Lane(partial(recovery.look_for, hub)),
             "mail": Lane(partial(letters.send_mail, hub, mailer)),
             "sms": Lane(partial(letters.send_sms, hub, texter)),
+            "give_back": Lane(partial(refunds.give_back_expired, hub)),
         }
 
 

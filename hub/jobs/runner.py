@@ -9,7 +9,7 @@ from functools import partial
 
 from hub.core import Hub
 from hub.errors import HubError
-from hub.jobs import housekeeping, queue, releasing, republisher, sealer, sweeper, webhooks
+from hub.jobs import housekeeping, queue, refunds, releasing, republisher, sealer, sweeper, webhooks
 from hub.live.publisher import Publisher
 
 log = logging.getLogger("hub.jobs")
@@ -29,6 +29,7 @@ async def run(hub: Hub, publisher: Publisher) -> None:
             "queue": partial(queue.run, hub),
             "webhooks": partial(webhooks.run, hub),
             "housekeeping": partial(housekeeping.run, hub),
+            "refunds": partial(refunds.run, hub),
             "releasing of escrow": partial(releasing.run, hub),
             "sealer": partial(sealer.run, hub),
         }

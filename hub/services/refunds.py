@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from hub.core import Actor, Hub
+from hub.core import THE_HUB, Actor, Hub
 from hub.errors import Conflict, Forbidden, Invalid, NotFound, TooLittle
 from hub.events.bookings import BookingChanged
 from hub.events.payments import RefundChanged
@@ -26,6 +26,8 @@ from storage.query import Db
 from storage.refunds import RefundRow, Target
 
 APPROVE = "refund:approve"
+# Who takes money and can give none back: it goes into the wallet.
+ONE_WAY: frozenset[GatewayName] = frozenset({"bakong"})
 
 
 class RefundDecided(Conflict):
@@ -109,6 +111,16 @@ async def plan(
     if wanted:
         raise TooLittle("Less than that was paid for this booking and is still to be given back.")
     return planned
+
+
+async def give_back_expired(hub: Hub, booking_id: int) -> None:
+    """Give back all that was paid for a booking that ran out before it was firm."""
+    async with hub.work(replace(THE_HUB, asked="expiry")) as work:
+        booking = await booking_store.lock(work.db, booking_id)
+        if booking is None or booking.status != "expired":
+            return
+        if await give_back(work, booking_id, None, "The time to pay ran out."):
+            work.tell(BookingChanged(booking_id=booking_id))
 
 
 async def listed(hub: Hub, actor: Actor, ask: ListRefunds) -> Page[Refund]:
@@ -210,7 +222,7 @@ async def _shares(db: Db, booking_id: int, amount: int | None, shares: Mapping[i
 
 
 def _target(gateway: GatewayName, *, to_wallet: bool) -> Target:
-    if to_wallet or gateway == "wallet":
+    if to_wallet or gateway == "wallet" or gateway in ONE_WAY:
         return "wallet"
     return "cash" if gateway == "cash" else "original"
 
