@@ -34,4 +34,12 @@ def _known(code: str) -> str:
     return code
 
 
+def rescaled(amount: int, from_digits: int, to_digits: int) -> int | None:
+    """Write an amount with another number of digits behind the point; none: some of it would be lost."""
+    if to_digits >= from_digits:
+        return amount * int(10 ** (to_digits - from_digits))
+    whole, lost = divmod(amount, int(10 ** (from_digits - to_digits)))
+    return None if lost else whole
+
+
 KnownCurrency = Annotated[CurrencyCode, AfterValidator(_known)]
