@@ -90,6 +90,7 @@ async def open_hub(settings: Settings) -> AsyncIterator[Running]:
         stack.push_async_callback(redis.aclose)
         live = await Live.open(settings, pool)
         hub = Hub(settings, pool, live.publisher.publish, live.revoke)
+        stack.push_async_callback(hub.gateways_of_money.close)
         async with hub.reading() as db:
             await hub.clock.synchronise(db)
         limits = Limits(settings, hub.clock.now)

@@ -16,6 +16,8 @@ from hub import work as unit_of_work
 from hub.batch import MicroBatcher
 from hub.gateways.files import FileStore, file_store
 from hub.gateways.identity import Providers
+from hub.gateways.payments import Gateways
+from hub.gateways.providers import open_gateways
 from hub.settings import Settings
 from hub.work import Author, Expects, Publish, Repeat, Revoke, Work
 from storage import placing, standings
@@ -93,9 +95,11 @@ class Hub:
     standings: MicroBatcher[tuple[int, UUID], Standing | None] = field(init=False)
     providers: Providers = field(init=False)
     files: FileStore = field(init=False)
+    gateways_of_money: Gateways = field(init=False)
 
     def __post_init__(self) -> None:
         self.providers, self.files = Providers(self.settings), file_store(self.settings)
+        self.gateways_of_money = open_gateways(self.settings, self.pool)
         self.placing = MicroBatcher(self._place, placing.wanted_first, lanes=2)
         self.standings = MicroBatcher(self._stand)
 

@@ -100,6 +100,7 @@ class Settings:
     admin_totp: bool = False
     hold_seconds: int = 600
     hold_cap_seconds: int = 1800
+    pay_seconds: int = 900
     holds_per_person: int = 5
     holds_per_venue: int = 3
     event_retention_hours: int = 24
@@ -270,6 +271,7 @@ class Settings:
             admin_totp=read.switch("HUB_ADMIN_TOTP", False),
             hold_seconds=read.number("HUB_HOLD_SECONDS", 600, 1, 86_400),
             hold_cap_seconds=read.number("HUB_HOLD_CAP_SECONDS", 1800, 1, 604_800),
+            pay_seconds=read.number("HUB_PAY_SECONDS", 900, 1, 86_400),
             holds_per_person=read.number("HUB_HOLDS_PER_PERSON", 5, 1, 1000),
             holds_per_venue=read.number("HUB_HOLDS_PER_VENUE", 3, 1, 1000),
             event_retention_hours=read.number("HUB_EVENT_RETENTION_HOURS", 24, 1, 8760),

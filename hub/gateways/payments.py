@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from hub.errors import HubError
+from hub.errors import HubError, NotFound
 
 # What a provider says of a payment; `gone` is one that it does not know and never will.
 ProviderState = Literal["pending", "completed", "failed", "cancelled", "gone"]
@@ -111,3 +111,32 @@ class PaymentGateway(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+class Gateways:
+    """The gateways that the operator has set up, by name."""
+
+    def __init__(self, *gateways: PaymentGateway) -> None:
+        self._gateways = {gateway.name: gateway for gateway in gateways}
+
+    def __getitem__(self, name: str) -> PaymentGateway:
+        """Answer a gateway; refuses one that is not set up."""
+        if name not in self._gateways:
+            raise NotFound(f"Nothing can be paid by {name} here.")
+        return self._gateways[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._gateways
+
+    def __iter__(self) -> Iterator[PaymentGateway]:
+        return iter(self._gateways.values())
+
+    @property
+    def names(self) -> list[str]:
+        """Name the gateways in the order in which they are offered."""
+        return list(self._gateways)
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        for gateway in self:
+            await gateway.close()

@@ -85,3 +85,9 @@ class PaymentMethod(Thing):
     gateway: GatewayName
     name: str
     currencies: list[CurrencyCode] | None = Field(description="None: any.")
+
+
+class PaymentMethods(Thing):
+    """The ways to pay here, in the order in which they are offered."""
+
+    items: list[PaymentMethod]

@@ -1,0 +1,14 @@
+"""Opens the payment gateways that the operator has set up."""
+
+from __future__ import annotations
+
+from hub.gateways import bakong, sandbox
+from hub.gateways.payments import Gateways
+from hub.settings import Settings
+from storage.pool import Pool
+
+
+def open_gateways(settings: Settings, pool: Pool) -> Gateways:
+    """Open every gateway that the settings name, in the order in which they are offered."""
+    possible = (bakong.from_settings(settings), sandbox.from_settings(settings, pool))
+    return Gateways(*(gateway for gateway in possible if gateway is not None))
