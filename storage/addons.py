@@ -15,8 +15,8 @@ async def find(db: Db, addon_id: int) -> Addon | None:
         db,
         Addon,
         """
-        SELECT a.id, a.venue_id, a.name, a.description, a.price, a.price_per, v.currency, a.is_active, a.created_at,
-               a.updated_at
+        SELECT a.id, a.venue_id, a.name, a.description, a.price, a.price_per, v.currency, a.stock, a.is_active,
+               a.created_at, a.updated_at
         FROM addons AS a JOIN venues AS v ON v.id = a.venue_id
         WHERE a.id = $1 AND a.deleted_at IS NULL AND v.deleted_at IS NULL
         """,
@@ -30,8 +30,8 @@ async def listed(db: Db, ask: ListAddons, user_id: int | None, *, sees_everythin
         db,
         Addon,
         """
-        SELECT a.id, a.venue_id, a.name, a.description, a.price, a.price_per, v.currency, a.is_active, a.created_at,
-               a.updated_at, count(*) OVER () AS total
+        SELECT a.id, a.venue_id, a.name, a.description, a.price, a.price_per, v.currency, a.stock, a.is_active,
+               a.created_at, a.updated_at, count(*) OVER () AS total
         FROM addons AS a JOIN venues AS v ON v.id = a.venue_id
         WHERE a.deleted_at IS NULL AND v.deleted_at IS NULL
           AND (v.is_active OR $2::boolean OR v.owner_id = $1::bigint
@@ -64,8 +64,8 @@ async def create(db: Db, venue_id: int, fields: dict[str, Any]) -> int:
     created: int = await value(
         db,
         """
-        INSERT INTO addons (venue_id, name, description, price, price_per, is_active)
-        SELECT $1, n.name, n.description, n.price, n.price_per, n.is_active
+        INSERT INTO addons (venue_id, name, description, price, price_per, stock, is_active)
+        SELECT $1, n.name, n.description, n.price, n.price_per, n.stock, n.is_active
         FROM jsonb_populate_record(NULL::addons, $2) AS n
         RETURNING id
         """,
@@ -82,7 +82,7 @@ async def change(db: Db, addon_id: int, fields: dict[str, Any]) -> None:
         """
         UPDATE addons AS a
         SET name = n.name, description = n.description, price = n.price, price_per = n.price_per,
-            is_active = n.is_active, updated_at = clock_timestamp()
+            stock = n.stock, is_active = n.is_active, updated_at = clock_timestamp()
         FROM addons AS o CROSS JOIN LATERAL jsonb_populate_record(o, $2) AS n
         WHERE o.id = $1 AND a.id = o.id
         """,

@@ -35,6 +35,7 @@ _REFUSALS: dict[str, HubError] = {
     "identities_one_of_each": IdentityTaken(),
     "rooms_number_taken": AlreadyExists("This venue already has a room with that number."),
     "roles_code_taken": AlreadyExists("A role with that code exists already."),
+    "offers_code_taken": AlreadyExists("There is an offer with that code already; choose another one."),
     "room_already_claimed": NotAvailable("Somebody was faster; the room is taken for that time."),
     "pool_night_sold_out": NotAvailable("There are not that many rooms left on one of these nights."),
     "session_sold_out": NotAvailable("There are not that many places left in this session."),

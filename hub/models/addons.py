@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,10 @@ from hub.models.base import Ask, CurrencyCode, Id, Line, Minor, Name, Paging, Te
 from hub.models.fields import Stays
 
 PricePer = Literal["booking", "guest", "night", "hour"]
+Stock = Annotated[
+    int,
+    Field(strict=True, ge=0, le=1_000_000, description="How many can be in use at once; null: as many as wanted."),
+]
 
 
 class CreateAddon(Ask):
@@ -21,6 +25,7 @@ class CreateAddon(Ask):
     description: Text = ""
     price: Minor = 0
     price_per: PricePer = "booking"
+    stock: Stock | None = None
     is_active: bool = True
 
 
@@ -37,6 +42,7 @@ class ChangeAddon(NameAddon):
     description: Stays[Text] = None
     price: Stays[Minor] = None
     price_per: Stays[PricePer] = None
+    stock: Stock | None = None
     is_active: Stays[bool] = None
 
 
@@ -60,6 +66,7 @@ class Addon(Thing):
     price: int = Field(description="Minor units.")
     price_per: PricePer
     currency: CurrencyCode
+    stock: int | None = Field(description="How many can be in use at once; null: as many as wanted.")
     is_active: bool
     created_at: datetime
     updated_at: datetime

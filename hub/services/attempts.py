@@ -42,6 +42,11 @@ SENDINGS = Limit("sending", ((1, _MINUTE), (5, _HOUR), (10, _DAY)))
 # For an account, wherever it has codes sent to.
 SENDINGS_BY = Limit("sending_by", ((10, _HOUR), (20, _DAY)))
 
+# For whoever tries codes of offers that are not public: an account, or where who has none comes from.
+OFFER_CODES = Limit("offer_code", ((10, _HOUR),))
+# For where they come from whatever their accounts are; a house may have many guests.
+OFFER_CODES_FROM = Limit("offer_code_from", ((50, _HOUR),))
+
 
 @functools.lru_cache(maxsize=10_000)
 def network(address: str) -> str:
