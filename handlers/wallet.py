@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from handlers.endpoint import Call, endpoint
 from hub.models.base import Page
+from hub.models.payments import StartedPayment
 from hub.models.wallet import (
     Adjust,
     Adjustment,
@@ -13,11 +14,12 @@ from hub.models.wallet import (
     ListEntries,
     Points,
     ReadWallet,
+    TopUp,
     Unfreeze,
     Wallet,
     WalletEntry,
 )
-from hub.services import adjustments, wallet
+from hub.services import adjustments, payments, wallet
 
 _CHANGED = ("wallet.changed",)
 
@@ -32,6 +34,19 @@ async def show(call: Call, ask: ReadWallet) -> Wallet:
 async def entries(call: Call, ask: ListEntries) -> Page[WalletEntry]:
     """List what came into your wallet and went out of it."""
     return await wallet.entries(call.hub, call.actor, ask)
+
+
+@endpoint(
+    "wallet.top_up",
+    "POST /wallet/top-ups",
+    status=201,
+    repeatable=True,
+    tells=("payment.changed",),
+    in_person=True,
+)
+async def top_up(call: Call, ask: TopUp) -> StartedPayment:
+    """Begin to fill your wallet; it holds the money once it has come in."""
+    return await payments.start_top_up(call.hub, call.actor, ask.gateway, ask.amount, ask.currency)
 
 
 @endpoint("wallet.adjustments", "GET /wallet/adjustments", may="payment:manage")

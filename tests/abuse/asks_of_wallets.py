@@ -16,6 +16,11 @@ async def _somebodys(scene: Scene, who: str) -> Ask:
     return Ask(body={"user_id": scene.colleague.id})
 
 
+@ask("wallet.top_up")
+async def _top_up(scene: Scene, who: str) -> Ask:
+    return Ask(body={"gateway": "sandbox", "amount": 500, "currency": "EUR"})
+
+
 @ask("wallet.adjust")
 async def _adjust(scene: Scene, who: str) -> Ask:
     body = {"user_id": scene.colleague.id, "amount": 500, "currency": "EUR", "reason": "The tea was cold."}

@@ -482,3 +482,4 @@ async def a_wallet_is_corrected_by_one_and_by_two_and_thawed(world: World, do: D
     await do("wallet.approve", other, adjustment_id=waiting.id)
     await run(world.hub, "UPDATE accounts SET frozen_at = clock_timestamp() WHERE user_id = $1", world.customer.user_id)
     await do("wallet.unfreeze", one, **whose)
+    await do("wallet.top_up", world.customer, gateway="sandbox", amount=500, currency="EUR")

@@ -32,6 +32,7 @@ ELSEWHERE = {
     "venues.remove_image",
     "wallet.adjust",
     "wallet.approve",
+    "wallet.top_up",
     "wallet.unfreeze",
 }
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
