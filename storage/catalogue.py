@@ -35,6 +35,16 @@ async def of_session(db: Db, session_id: int) -> int | None:
     return found
 
 
+async def of_addon(db: Db, addon_id: int) -> int | None:
+    """Read the catalogue version of an add-on's venue."""
+    found: int | None = await value(
+        db,
+        "SELECT v.catalogue_version FROM addons AS a JOIN venues AS v ON v.id = a.venue_id WHERE a.id = $1",
+        addon_id,
+    )
+    return found
+
+
 async def of_venues(db: Db, venue_ids: Sequence[int]) -> dict[int, int]:
     """Read the catalogue versions of venues."""
     rows = await db.fetch("SELECT id, catalogue_version FROM venues WHERE id = ANY ($1::bigint[])", venue_ids)

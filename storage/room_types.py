@@ -17,8 +17,8 @@ async def find(db: Db, room_type_id: int) -> RoomType | None:
         RoomType,
         """
         SELECT t.id, t.venue_id, t.name, t.description, t.capacity, t.sold_as, t.price, t.price_unit, v.currency,
-               t.discount_percentage, t.bed_type, t.size_sqm, t.amenities, t.images, t.is_active, t.total_rooms,
-               t.created_at, t.updated_at
+               t.discount_percentage, rates_of_type(t.id) AS rates, t.bed_type, t.size_sqm, t.amenities, t.images,
+               t.is_active, t.total_rooms, t.created_at, t.updated_at
         FROM room_types AS t JOIN venues AS v ON v.id = t.venue_id
         WHERE t.id = $1 AND t.deleted_at IS NULL AND v.deleted_at IS NULL
         """,
@@ -33,8 +33,8 @@ async def of_venue(db: Db, venue_id: int) -> list[RoomType]:
         RoomType,
         """
         SELECT t.id, t.venue_id, t.name, t.description, t.capacity, t.sold_as, t.price, t.price_unit, v.currency,
-               t.discount_percentage, t.bed_type, t.size_sqm, t.amenities, t.images, t.is_active, t.total_rooms,
-               t.created_at, t.updated_at
+               t.discount_percentage, rates_of_type(t.id) AS rates, t.bed_type, t.size_sqm, t.amenities, t.images,
+               t.is_active, t.total_rooms, t.created_at, t.updated_at
         FROM room_types AS t JOIN venues AS v ON v.id = t.venue_id
         WHERE t.venue_id = $1 AND t.deleted_at IS NULL AND v.deleted_at IS NULL
         ORDER BY t.id
@@ -52,8 +52,8 @@ async def listed(
         RoomType,
         """
         SELECT t.id, t.venue_id, t.name, t.description, t.capacity, t.sold_as, t.price, t.price_unit, v.currency,
-               t.discount_percentage, t.bed_type, t.size_sqm, t.amenities, t.images, t.is_active, t.total_rooms,
-               t.created_at, t.updated_at, count(*) OVER () AS total
+               t.discount_percentage, rates_of_type(t.id) AS rates, t.bed_type, t.size_sqm, t.amenities, t.images,
+               t.is_active, t.total_rooms, t.created_at, t.updated_at, count(*) OVER () AS total
         FROM room_types AS t JOIN venues AS v ON v.id = t.venue_id
         WHERE t.deleted_at IS NULL AND v.deleted_at IS NULL
           AND (v.is_active OR $2::boolean OR v.owner_id = $1::bigint

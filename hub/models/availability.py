@@ -72,7 +72,7 @@ class SlotOffer(Thing):
     ends_at: datetime
     state: State
     held_until: datetime | None = None
-    price: int = Field(description="Minor units.")
+    price: int = Field(description="Minor units, with the discount of its type and all taxes.")
     currency: str
 
 
@@ -85,7 +85,7 @@ class NightOffer(Thing):
     held: int
     free: int
     held_until: datetime | None = None
-    price: int = Field(description="Minor units.")
+    price: int = Field(description="Minor units, before taxes that come on top.")
 
 
 class StayAvailability(Thing):
@@ -103,8 +103,8 @@ class StayAvailability(Thing):
     available: bool
     reasons: list[Verdict]
     nights: list[NightOffer]
-    unit_price: int = Field(description="Minor units for one night of one room.")
-    price: int = Field(description="Minor units for the whole stay.")
+    unit_price: int = Field(description="Minor units for one room in the first night, before taxes that come on top.")
+    price: int = Field(description="Minor units for the whole stay, taxes included.")
     currency: str
 
 
@@ -136,7 +136,7 @@ class PlaceAvailability(Thing):
     available: bool
     reasons: list[Verdict]
     unit_price: int = Field(description="Minor units for one place.")
-    price: int = Field(description="Minor units for all places asked for.")
+    price: int = Field(description="Minor units for all places asked for, taxes included.")
     currency: str
 
 

@@ -56,7 +56,7 @@ class AskPlace(Ask):
 
 
 class AskAddon(Ask):
-    """Something sold beside what the basket has at the same venue, such as a breakfast for each guest and night."""
+    """Something sold beside what the basket has at the same venue, such as a breakfast for each of its guests."""
 
     kind: Literal["addon"]
     addon_id: Id
@@ -65,7 +65,7 @@ class AskAddon(Ask):
     )
 
 
-AskItem = Annotated[AskStay | AskSlot | AskPlace, Field(discriminator="kind")]
+AskItem = Annotated[AskStay | AskSlot | AskPlace | AskAddon, Field(discriminator="kind")]
 
 
 class GuestDetails(Ask):
@@ -112,13 +112,27 @@ class ReleaseItem(NameBooking):
     item_id: Id
 
 
-class CancelBooking(NameBooking):
-    """Why a booking is cancelled."""
+class AskCancellation(NameBooking):
+    """What of a booking is, or would be, cancelled."""
 
-    reason: Text = ""
+    item_ids: list[Id] | None = Field(
+        default=None, min_length=1, max_length=100, description="Only these items; the whole booking if not named."
+    )
+    guests: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="How many fewer of one item: places, rooms, pieces of an add-on, or guests in the one room.",
+    )
     reason_code: Literal["change_of_plans", "found_better", "illness", "weather", "venue", "duplicate", "other"] = (
         "other"
     )
+
+
+class CancelBooking(AskCancellation):
+    """What of a booking is cancelled, and why."""
+
+    reason: Text = ""
 
 
 class RescheduleBooking(NameBooking):
@@ -152,10 +166,10 @@ class Guest(Thing):
 
 
 class BookingItem(Thing):
-    """One stay, slot, number of places or add-on in a booking."""
+    """One stay, slot, number of places or add-on in a booking; a fee is what is kept of what was cancelled."""
 
     id: int
-    kind: Literal["stay", "slot", "place", "addon"]
+    kind: Literal["stay", "slot", "place", "addon", "fee"]
     venue_id: int
     title: str
     room_type_id: int | None = None
@@ -193,6 +207,7 @@ class Booking(Thing):
     expires_at: datetime | None = None
     hold_ends_at: datetime | None = Field(default=None, description="Renewals cannot reach beyond this.")
     confirmed_at: datetime | None = None
+    checked_in_at: datetime | None = Field(default=None, description="When its guests first showed their code.")
     cancelled_at: datetime | None = None
     cancel_reason: str | None = None
     cancel_reason_code: str | None = None

@@ -28,10 +28,10 @@ class AskQuote(Ask):
 
 
 class QuoteLine(Thing):
-    """One line of a quote; those that are not `included` add up to the total."""
+    """One line of a quote; those that are not `included` add up to the total, and those of an item to its price."""
 
     kind: LineKind
-    item: int | None = Field(default=None, description="The place of the item it is about, counted from 0.")
+    item: int = Field(description="The place of the item it is about, counted from 0.")
     venue_id: int
     title: str
     quantity: int = 1
@@ -74,17 +74,42 @@ class CancellationTerms(Thing):
     refund_approval_above: int | None = None
 
 
+class InstalmentTerms(Thing):
+    """How instalments are asked for, and what happens when one is missed."""
+
+    remind_days: int
+    grace_hours: int
+    missed: Literal["tell", "cancel"]
+
+
 class FrozenQuote(Thing):
-    """What was agreed when a basket was held; it never changes, whatever rates and policies become."""
+    """What was agreed when a basket was held; it never changes, whatever rates and policies become.
+
+    The item at place 0 is the booking's item at position 1, and stays so when items leave the booking.
+    """
 
     currency: CurrencyCode
     total: int = Field(description="Minor units; what is due where no plan takes something off.")
     lines: list[QuoteLine]
     plans: list[PlanOffer]
     cancellation: list[CancellationTerms] = Field(description="One for each item, in the basket's order.")
+    instalment_terms: InstalmentTerms
     offer_id: int | None = None
-    points: int = 0
+    points: int = Field(default=0, description="Loyalty points that it uses.")
     as_student: bool = False
+
+    @property
+    def item_prices(self) -> list[int]:
+        """Answer what each item comes to where no plan takes something off, in the basket's order."""
+        prices = [0] * len(self.plans[0].item_prices)
+        for line in self.lines:
+            if not line.included:
+                prices[line.item] += line.amount
+        return prices
+
+    def plan(self, name: Plan) -> PlanOffer | None:
+        """Answer what is agreed for a plan; None where it was not offered."""
+        return next((one for one in self.plans if one.plan == name), None)
 
 
 class Quote(FrozenQuote):

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from hub.models.base import Ask, CurrencyCode, Id, Line, Minor, Name, Paging, Text, Thing
 from hub.models.fields import Amenities, AmenityFilter, Image, Images, Percentage, SquareMetres, Stays
+from hub.models.rates import RoomRate
 
 SoldAs = Literal["room", "pool"]
 PriceUnit = Literal["night", "hour"]
@@ -91,6 +92,10 @@ class RoomType(Thing):
     price_unit: PriceUnit
     currency: CurrencyCode
     discount_percentage: float
+    rates: list[RoomRate] = Field(
+        default_factory=list,
+        description="Prices of weekdays and seasons; of those that fit a night or hour the first counts.",
+    )
     bed_type: str | None
     size_sqm: float | None
     amenities: list[str]

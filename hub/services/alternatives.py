@@ -9,8 +9,9 @@ from typing import Any
 
 from hub.core import Hub
 from hub.models.availability import SlotOffer
-from hub.models.bookings import AskItem, AskPlace, AskSlot, AskStay
-from hub.services import baskets, catalogue, judging, openings
+from hub.models.bookings import AskAddon, AskItem, AskPlace, AskSlot, AskStay
+from hub.services import catalogue, items, judging, openings, pricing
+from hub.services.items import AskMain
 from storage import alternatives as nearby
 from storage import availability
 from storage import room_types as type_store
@@ -38,20 +39,22 @@ async def _search(hub: Hub, item: AskItem) -> list[dict[str, Any]]:
         return await _stays(hub, item)
     if isinstance(item, AskSlot):
         return await _slots(hub, item)
+    if isinstance(item, AskAddon):
+        return []
     return await _places(hub, item)
 
 
-async def _offer(hub: Hub, label: str, item: AskItem) -> dict[str, Any] | None:
-    line = await baskets.line(hub, item)
+async def _offer(hub: Hub, label: str, item: AskMain) -> dict[str, Any] | None:
+    line = await items.line(hub, item)
     if line.reasons:
         return None
     asked = item.model_dump(mode="json", exclude_none=True)
-    price, currency = line.fields["price"], line.fields["currency"]
+    price, currency = pricing.alone(line.sold), line.fields["currency"]
     return {"kind": item.kind, "label": label, "item": asked, "price": price, "currency": currency}
 
 
 async def _slots(hub: Hub, item: AskSlot) -> list[dict[str, Any]]:
-    line = await baskets.line(hub, item)
+    line = await items.line(hub, item)
     begin, end = line.fields["starts_at"], line.fields["ends_at"]
     offer = await catalogue.room(hub, item.room_id)
     free: list[SlotOffer] = []
@@ -64,7 +67,7 @@ async def _slots(hub: Hub, item: AskSlot) -> list[dict[str, Any]]:
             if len(free) >= _MOST:
                 break
     free.sort(key=lambda slot: abs(slot.starts_at - begin))
-    candidates: list[tuple[str, AskItem]] = []
+    candidates: list[tuple[str, AskMain]] = []
     busy_from, busy_until = judging.buffered(offer.venue, begin, end)
     for room_id in siblings:
         if not any(one.room_id == room_id and one.starts_at < busy_until and busy_from < one.ends_at for one in busy):
@@ -115,7 +118,7 @@ async def _stays(hub: Hub, item: AskStay) -> list[dict[str, Any]]:
     return await _first_offers(hub, candidates)
 
 
-async def _first_offers(hub: Hub, candidates: Iterable[tuple[str, AskItem]]) -> list[dict[str, Any]]:
+async def _first_offers(hub: Hub, candidates: Iterable[tuple[str, AskMain]]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for label, item in candidates:
         offer = await _offer(hub, label, item)
@@ -130,7 +133,7 @@ async def _places(hub: Hub, item: AskPlace) -> list[dict[str, Any]]:
     async with hub.reading() as db:
         state = await availability.places(db, item.session_id)
         near_by = await nearby.sessions_with_places(db, item.session_id, item.quantity, _MOST)
-    candidates: list[tuple[str, AskItem]] = []
+    candidates: list[tuple[str, AskMain]] = []
     if state is not None and 0 < state.free < item.quantity:
         candidates.append((f"{state.free} places are left", item.model_copy(update={"quantity": state.free})))
     for session_id in near_by:

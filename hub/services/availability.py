@@ -19,7 +19,7 @@ from hub.models.availability import (
     VenueAvailability,
 )
 from hub.models.venues import Venue
-from hub.services import access, catalogue, judging, openings, pricing, zones
+from hub.services import access, catalogue, judging, openings, pricing, rating, zones
 from hub.services.catalogue import RoomOffer
 from storage import availability
 from storage import room_types as type_store
@@ -122,7 +122,7 @@ async def _room_nights(db: Db, offer: RoomOffer, begin: datetime, end: datetime,
         rules = judging.judge_stay(venue, offer.room_type, offer.room, night, following, 1, 1, now)
         if not [reason for reason in rules if reason.code != "min_stay"]:
             state, until = openings.worst([one for one in busy if one.starts_at < ends_at and starts_at < one.ends_at])
-            price = pricing.rate(offer.room_type)
+            price = pricing.alone(rating.sold_stay(venue, offer.room_type, night, following, 1))
             slots.append(
                 SlotOffer(
                     starts_at=starts_at, ends_at=ends_at, state=state, held_until=until, price=price,

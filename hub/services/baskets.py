@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from hub.core import Hub
 from hub.errors import Invalid, MixedCurrencies, NotOffered
-from hub.models.bookings import AskItem, AskPlace, AskSlot, AskStay
-from hub.models.venues import Venue
-from hub.services import catalogue, judging, openings, pricing, zones
-from hub.services.judging import Reason
+from hub.models.bookings import AskAddon, AskItem, AskPlace, AskStay
+from hub.models.quotes import FrozenQuote
+from hub.services import beside, catalogue, openings, zones
+from hub.services import items as items_of
+from hub.services.items import Line
+from hub.services.sharing import split
 from storage import availability
 from storage.claims import Claim
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One item of a basket as the database takes it (see 0009_placing.sql), with the venue it is at."""
-
-    venue: Venue
-    fields: dict[str, Any]
-    reasons: list[Reason]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +30,17 @@ class Basket:
     # For each line the place of the item it was asked for by, and whether the hub chose its room.
     places: list[int]
     chosen: list[bool]
+    # What was agreed for it; until then its price is that of its rates.
+    quote: FrozenQuote | None = None
+    student_limits: dict[int, int] = field(default_factory=dict)
+
+    def at(self, quote: FrozenQuote, student_limits: dict[int, int]) -> Basket:
+        """Answer the basket at the prices of a quote."""
+        lines = [
+            replace(line, fields=line.fields | {"price": price})
+            for line, price in zip(self.lines, quote.item_prices, strict=True)
+        ]
+        return replace(self, lines=lines, price=quote.total, quote=quote, student_limits=student_limits)
 
     @property
     def items(self) -> list[dict[str, Any]]:
@@ -89,10 +93,37 @@ async def made(
     return basket if chosen == asked else await _judged(hub, chosen, by_staff, items)
 
 
+async def quoted(hub: Hub, items: Sequence[AskItem]) -> Basket:
+    """Judge and price a basket without a look at what is free: rooms of which only the type is named stay unchosen."""
+    asked = list(enumerate(items))
+    basket = await _judged(hub, asked)
+    single = [(place, one) for place, item in asked for one in await _one_by_one(hub, item)]
+    return basket if len(single) == len(asked) else await _judged(hub, single)
+
+
+async def _one_by_one(hub: Hub, item: AskItem) -> list[AskItem]:
+    """Part a stay in several rooms of a type into what will be an item each, where each room is sold by its number."""
+    if not isinstance(item, AskStay) or item.room_type_id is None or item.quantity == 1:
+        return [item]
+    if (await catalogue.room_type(hub, item.room_type_id)).room_type.sold_as == "pool":
+        return [item]
+    guests = split(item.guests, [1] * item.quantity)
+    return [item.model_copy(update={"quantity": 1, "guests": max(count, 1)}) for count in guests]
+
+
 async def _judged(
-    hub: Hub, places: Sequence[tuple[int, AskItem]], by_staff: bool, asked: Sequence[AskItem] = ()
+    hub: Hub, places: Sequence[tuple[int, AskItem]], by_staff: bool = False, asked: Sequence[AskItem] = ()
 ) -> Basket:
-    lines = [await _line_at(hub, place, item) for place, item in places]
+    main = {
+        nth: await _line_at(hub, place, item)
+        for nth, (place, item) in enumerate(places)
+        if not isinstance(item, AskAddon)
+    }
+    company = beside.of(one.fields for one in main.values())
+    lines = [
+        await items_of.addon(hub, item, company) if isinstance(item, AskAddon) else main[nth]
+        for nth, (_, item) in enumerate(places)
+    ]
     refused = [
         (place, reason)
         for (place, _), one in zip(places, lines, strict=True)
@@ -120,9 +151,9 @@ async def _judged(
     )
 
 
-async def _line_at(hub: Hub, place: int, item: AskItem) -> Line:
+async def _line_at(hub: Hub, place: int, item: items_of.AskMain) -> Line:
     try:
-        return await line(hub, item)
+        return await items_of.line(hub, item)
     except Invalid as invalid:
         errors = [{**one, "field": f"items.{place}.{one['field']}"} for one in invalid.details["errors"]]
         raise Invalid(errors=errors) from None
@@ -134,6 +165,8 @@ async def venue_ids(hub: Hub, items: Sequence[AskItem]) -> list[int]:
     for item in items:
         if isinstance(item, AskPlace):
             found.add((await catalogue.session(hub, item.session_id)).venue.id)
+        elif isinstance(item, AskAddon):
+            found.add((await catalogue.addon(hub, item.addon_id)).venue.id)
         elif item.room_id is not None:
             found.add((await catalogue.room(hub, item.room_id)).venue.id)
         else:
@@ -176,10 +209,9 @@ async def _with_rooms_chosen(
             raise await _no_room_left(hub, place, item, offer)
         if at_random:
             random.shuffle(free)
-        guests = -(-item.guests // item.quantity)
         chosen += [
-            (place, item.model_copy(update={"room_type_id": None, "room_id": room_id, "quantity": 1, "guests": guests}))
-            for room_id in free[: item.quantity]
+            (place, one.model_copy(update={"room_type_id": None, "room_id": room_id}))
+            for one, room_id in zip(await _one_by_one(hub, item), free, strict=False)
         ]
     return chosen
 
@@ -193,97 +225,6 @@ async def _no_room_left(hub: Hub, place: int, item: AskStay, offer: catalogue.Ty
     return NoRoomLeft(place, "taken", None) if held is None else NoRoomLeft(place, "held", held.held_until)
 
 
-async def line(hub: Hub, item: AskItem) -> Line:
-    """Judge and price one item on what is on offer."""
-    if isinstance(item, AskStay):
-        return await _stay(hub, item)
-    if isinstance(item, AskSlot):
-        return await _slot(hub, item)
-    return await _place(hub, item)
-
-
-async def _stay(hub: Hub, item: AskStay) -> Line:
-    offer: catalogue.RoomOffer | catalogue.TypeOffer
-    if item.room_id is not None:
-        offer = await catalogue.room(hub, item.room_id)
-        room = offer.room
-    else:
-        assert item.room_type_id is not None
-        offer, room = await catalogue.room_type(hub, item.room_type_id), None
-    venue, room_type = offer.venue, offer.room_type
-    now = hub.clock.now()
-    reasons = judging.judge_stay(venue, room_type, room, item.check_in, item.check_out, item.guests, item.quantity, now)
-    nights = (item.check_out - item.check_in).days
-    begin, end = zones.stay(venue, item.check_in, item.check_out)
-    fields = {
-        "kind": "stay",
-        "venue_id": venue.id,
-        "catalogue_version": offer.version,
-        "room_type_id": room_type.id,
-        "room_id": item.room_id,
-        "title": f"{venue.name}: {room_type.name}" + (f" {room.number}" if room else ""),
-        "starts_at": begin,
-        "ends_at": end,
-        "busy_from": begin,
-        "busy_until": end,
-        "check_in": item.check_in,
-        "check_out": item.check_out,
-        "guests": item.guests,
-        "quantity": item.quantity,
-        "unit_price": pricing.rate(room_type),
-        "price": pricing.stay(room_type, nights, item.quantity),
-        "currency": venue.currency,
-    }
-    return Line(venue, fields, reasons)
-
-
-async def _slot(hub: Hub, item: AskSlot) -> Line:
-    offer = await catalogue.room(hub, item.room_id)
-    venue, room_type = offer.venue, offer.room_type
-    begin = zones.localise(item.starts_at, venue.timezone, "starts_at").astimezone(UTC)
-    end = zones.localise(item.ends_at, venue.timezone, "ends_at").astimezone(UTC)
-    reasons = judging.judge_slot(venue, room_type, offer.room, begin, end, item.guests, hub.clock.now())
-    busy_from, busy_until = judging.buffered(venue, begin, end)
-    fields = {
-        "kind": "slot",
-        "venue_id": venue.id,
-        "catalogue_version": offer.version,
-        "room_type_id": room_type.id,
-        "room_id": item.room_id,
-        "title": f"{venue.name}: {offer.room.number}",
-        "starts_at": begin,
-        "ends_at": end,
-        "busy_from": busy_from,
-        "busy_until": busy_until,
-        "guests": item.guests,
-        "quantity": 1,
-        "unit_price": pricing.rate(room_type),
-        "price": max(pricing.slot(room_type, int((end - begin).total_seconds() // 60)), 0),
-        "currency": venue.currency,
-    }
-    return Line(venue, fields, reasons)
-
-
-async def _place(hub: Hub, item: AskPlace) -> Line:
-    offer = await catalogue.session(hub, item.session_id)
-    venue, session = offer.venue, offer.session
-    fields = {
-        "kind": "place",
-        "venue_id": venue.id,
-        "catalogue_version": offer.version,
-        "session_id": session.id,
-        "title": session.title,
-        "starts_at": session.starts_at,
-        "ends_at": session.ends_at,
-        "guests": item.quantity,
-        "quantity": item.quantity,
-        "unit_price": session.price,
-        "price": session.price * item.quantity,
-        "currency": venue.currency,
-    }
-    return Line(venue, fields, judging.judge_place(venue, session, item.quantity, hub.clock.now()))
-
-
 def claims_of(basket: Basket, booking_id: int, item_ids: Sequence[int], expires_at: datetime | None) -> list[Claim]:
     """Write what a basket claims: a numbered room for a time, a pool's nights one by one, places in a session."""
     claims = []
@@ -291,6 +232,8 @@ def claims_of(basket: Basket, booking_id: int, item_ids: Sequence[int], expires_
         claim = Claim(booking_id=booking_id, item_id=item_id, quantity=fields["quantity"], expires_at=expires_at)
         if fields.get("room_id") is not None:
             claims.append(replace(claim, room_id=fields["room_id"], busy=(fields["busy_from"], fields["busy_until"])))
+        elif fields["kind"] == "addon":
+            continue
         elif fields["kind"] == "place":
             claims.append(replace(claim, place_session_id=fields["session_id"]))
         else:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from hub.core import Hub
 from hub.errors import NotFound
-from hub.models.bookings import AskItem, AskSlot, AskStay
+from hub.models.addons import Addon
+from hub.models.bookings import AskAddon, AskItem, AskSlot, AskStay
 from hub.models.room_types import RoomType
 from hub.models.rooms import Room
 from hub.models.sessions import Session
 from hub.models.venues import Venue
+from storage import addons as addon_store
 from storage import catalogue as versions
 from storage import room_types as type_store
 from storage import rooms as room_store
@@ -48,6 +50,15 @@ class SessionOffer:
     session: Session
 
 
+@dataclass(frozen=True, slots=True)
+class AddonOffer:
+    """An add-on with its venue, as of a version of the venue's catalogue."""
+
+    version: int
+    venue: Venue
+    addon: Addon
+
+
 async def read_room(db: Db, room_id: int) -> RoomOffer:
     """Read a room's offer from the database; the version first, so that it can only be too old."""
     version = await versions.of_room(db, room_id)
@@ -76,6 +87,16 @@ async def read_session(db: Db, session_id: int) -> SessionOffer:
     if version is None or session is None or venue is None:
         raise NotFound()
     return SessionOffer(version, venue, session)
+
+
+async def read_addon(db: Db, addon_id: int) -> AddonOffer:
+    """Read an add-on's offer from the database."""
+    version = await versions.of_addon(db, addon_id)
+    addon = await addon_store.find(db, addon_id)
+    venue = None if addon is None else await venue_store.find(db, addon.venue_id)
+    if version is None or addon is None or venue is None:
+        raise NotFound()
+    return AddonOffer(version, venue, addon)
 
 
 async def room(hub: Hub, room_id: int) -> RoomOffer:
@@ -108,6 +129,16 @@ async def session(hub: Hub, session_id: int) -> SessionOffer:
     return found
 
 
+async def addon(hub: Hub, addon_id: int) -> AddonOffer:
+    """Answer an add-on's offer from memory, reading it at first sight."""
+    found: AddonOffer | None = hub.catalogue.get(("addon", addon_id))
+    if found is None:
+        async with hub.reading() as db:
+            found = await read_addon(db, addon_id)
+        hub.remember(("addon", addon_id), found)
+    return found
+
+
 def forget(hub: Hub, venue_ids: set[int]) -> None:
     """Forget what is remembered of these venues, because it has changed."""
     for key in [key for key, offer in hub.catalogue.items() if offer.venue.id in venue_ids]:
@@ -131,4 +162,6 @@ async def forget_outdated(hub: Hub, items: Sequence[AskItem]) -> bool:
 def _keys(item: AskItem) -> list[tuple[str, int | None]]:
     if isinstance(item, AskStay):
         return [("room", item.room_id), ("type", item.room_type_id)]
+    if isinstance(item, AskAddon):
+        return [("addon", item.addon_id)]
     return [("room", item.room_id)] if isinstance(item, AskSlot) else [("session", item.session_id)]

@@ -13,7 +13,7 @@ from hub.models.availability import (
     StayAvailability,
     Verdict,
 )
-from hub.services import judging, pricing, zones
+from hub.services import judging, pricing, rating, zones
 from hub.services.catalogue import RoomOffer, SessionOffer, TypeOffer
 from hub.services.judging import Reason
 from storage import availability
@@ -63,7 +63,7 @@ async def room_slots(
                 ends_at=stop,
                 state=state,
                 held_until=until,
-                price=pricing.slot(offer.room_type, int(length.total_seconds() // 60)),
+                price=pricing.alone(rating.sold_slot(venue, offer.room_type, offer.room.number, start, stop)),
                 currency=venue.currency,
             )
         )
@@ -132,8 +132,8 @@ async def stay(
         available=not reasons,
         reasons=verdicts(reasons),
         nights=nights,
-        unit_price=pricing.rate(room_type),
-        price=pricing.stay(room_type, (check_out - check_in).days, quantity),
+        unit_price=rating.rate(room_type, check_in),
+        price=pricing.alone(rating.sold_stay(venue, room_type, check_in, check_out, quantity)),
         currency=venue.currency,
     )
 
@@ -143,10 +143,9 @@ def _rules(reasons: list[Reason]) -> bool:
 
 
 async def _nights(db: Db, offer: TypeOffer, check_in: date, check_out: date) -> list[NightOffer]:
-    price = pricing.rate(offer.room_type)
     if offer.room_type.sold_as == "pool":
         counted = await availability.nights(db, offer.room_type.id, check_in, check_out)
-        return [NightOffer(**night.model_dump(), price=price) for night in counted]
+        return [NightOffer(**night.model_dump(), price=rating.rate(offer.room_type, night.night)) for night in counted]
     rooms = await availability.rooms_on_sale(db, offer.room_type.id)
     spans = [
         (night, *zones.stay(offer.venue, night, night + timedelta(days=1)))
@@ -167,7 +166,7 @@ async def _nights(db: Db, offer: TypeOffer, check_in: date, check_out: date) -> 
                 held=len(held),
                 free=free,
                 held_until=min((until for until in held if until is not None), default=None),
-                price=price,
+                price=rating.rate(offer.room_type, night),
             )
         )
     return nights
@@ -198,7 +197,7 @@ async def places(db: Db, offer: SessionOffer, quantity: int, now: datetime) -> P
         available=not reasons,
         reasons=verdicts(reasons),
         unit_price=session.price,
-        price=session.price * quantity,
+        price=pricing.alone(rating.sold_places(venue, session.title, session.starts_at, session.price, quantity)),
         currency=venue.currency,
     )
 

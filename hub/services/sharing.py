@@ -18,3 +18,8 @@ def split(amount: int, weights: Sequence[int]) -> list[int]:
     for place in by_remainder[: amount - sum(parts)]:
         parts[place] += 1
     return parts
+
+
+def half_up(amount: int, by: int) -> int:
+    """Divide an amount, rounded half up."""
+    return (2 * amount + by) // (2 * by)
