@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from storage.pool import Pool
@@ -15,8 +16,101 @@ _LIVE = """
     )
 """
 
-# Every check is one query whose rows are the faults.
+# Every check is one query whose rows are the faults. These are about money:
+MONEY: dict[str, str] = {
+    "a transaction of the ledger does not add up": """
+        SELECT t.id, t.kind, coalesce(sum(e.amount), 0) AS sum, count(e.id) AS entries
+        FROM ledger_transactions AS t LEFT JOIN ledger_entries AS e ON e.transaction_id = t.id
+        GROUP BY t.id HAVING coalesce(sum(e.amount), 0) <> 0 OR count(e.id) < 2
+    """,
+    "an entry is in another currency than its transaction, or not its account's": """
+        SELECT e.id, e.kind, a.kind AS account, a.currency, t.currency AS posted_in
+        FROM ledger_entries AS e JOIN accounts AS a ON a.id = e.account_id
+        JOIN ledger_transactions AS t ON t.id = e.transaction_id
+        WHERE a.currency <> t.currency OR a.kind <> e.kind OR a.venue_id IS DISTINCT FROM e.venue_id
+    """,
+    "a wallet holds less than nothing and is not frozen": """
+        SELECT a.id, a.kind, a.user_id, a.currency, sum(e.amount) AS balance
+        FROM accounts AS a JOIN ledger_entries AS e ON e.account_id = a.id
+        WHERE a.kind IN ('wallet', 'points') AND a.frozen_at IS NULL
+        GROUP BY a.id HAVING sum(e.amount) < 0
+    """,
+    "more left a booking's escrow than came in": """
+        SELECT booking_id, venue_id, sum(amount) AS escrow FROM ledger_entries WHERE kind = 'escrow'
+        GROUP BY booking_id, venue_id HAVING sum(amount) < 0 OR booking_id IS NULL
+    """,
+    "nobody looks for money in escrow": """
+        SELECT e.booking_id, e.venue_id, sum(e.amount) AS escrow FROM ledger_entries AS e
+        WHERE e.kind = 'escrow' AND NOT EXISTS (
+            SELECT FROM open_escrows AS o WHERE o.booking_id = e.booking_id AND o.venue_id = e.venue_id)
+        GROUP BY e.booking_id, e.venue_id HAVING sum(e.amount) > 0
+    """,
+    "a payment has come in that the ledger does not have once, or the other way round": """
+        SELECT p.id, p.status, p.amount, p.currency, count(m.id) AS times, sum(m.amount) AS posted
+        FROM payments AS p
+        LEFT JOIN LATERAL (
+            SELECT t.id, sum(e.amount) AS amount
+            FROM ledger_transactions AS t JOIN ledger_entries AS e ON e.transaction_id = t.id AND e.amount > 0
+            WHERE t.payment_id = p.id AND t.kind IN ('payment', 'top_up') AND t.currency = p.currency
+              AND t.booking_id IS NOT DISTINCT FROM p.booking_id
+            GROUP BY t.id
+        ) AS m ON true
+        GROUP BY p.id
+        HAVING count(m.id) <> CASE WHEN p.status = 'completed' THEN 1 ELSE 0 END OR sum(m.amount) <> p.amount
+    """,
+    "more is given back of a payment than came in": """
+        SELECT p.id, p.status, p.amount, p.currency, sum(r.amount) AS refunded
+        FROM payments AS p JOIN refunds AS r ON r.payment_id = p.id AND r.status <> 'rejected'
+        GROUP BY p.id
+        HAVING sum(r.amount) > p.amount OR p.status <> 'completed' OR bool_or(r.currency <> p.currency)
+    """,
+    "more is given back of a booking than came in": """
+        SELECT r.booking_id, r.currency, sum(r.amount) AS refunded, max(p.amount) AS paid
+        FROM refunds AS r
+        LEFT JOIN LATERAL (
+            SELECT sum(c.amount) AS amount FROM payments AS c
+            WHERE c.booking_id = r.booking_id AND c.currency = r.currency AND c.status = 'completed'
+        ) AS p ON true
+        WHERE r.status <> 'rejected'
+        GROUP BY r.booking_id, r.currency HAVING sum(r.amount) > coalesce(max(p.amount), 0)
+    """,
+    # Disputes are taken out of both: what a provider took back is no payment any more.
+    "what a booking has paid is not what came in less what is given back": """
+        SELECT b.id, coalesce(l.paid, 0) AS paid, coalesce(p.amount, 0) AS came_in, coalesce(r.amount, 0) AS given_back
+        FROM bookings AS b
+        LEFT JOIN (
+            SELECT e.booking_id, sum(e.amount) AS paid
+            FROM ledger_entries AS e JOIN ledger_transactions AS t ON t.id = e.transaction_id
+            WHERE e.kind IN ('escrow', 'venue', 'fees', 'tax') AND e.booking_id IS NOT NULL AND t.kind <> 'dispute'
+            GROUP BY e.booking_id
+        ) AS l ON l.booking_id = b.id
+        LEFT JOIN (
+            SELECT booking_id, sum(amount) AS amount FROM payments
+            WHERE booking_id IS NOT NULL AND status = 'completed' GROUP BY booking_id
+        ) AS p ON p.booking_id = b.id
+        LEFT JOIN (
+            SELECT booking_id, sum(amount) AS amount FROM refunds
+            WHERE status NOT IN ('pending', 'rejected') GROUP BY booking_id
+        ) AS r ON r.booking_id = b.id
+        WHERE coalesce(l.paid, 0) <> coalesce(p.amount, 0) - coalesce(r.amount, 0)
+    """,
+    "what is owed for refunds is not what is on its way": """
+        SELECT currency, l.owed, r.amount
+        FROM (
+            SELECT a.currency, sum(e.amount) AS owed FROM accounts AS a JOIN ledger_entries AS e ON e.account_id = a.id
+            WHERE a.kind = 'refunds' GROUP BY a.currency
+        ) AS l
+        FULL JOIN (
+            SELECT currency, sum(amount) AS amount FROM refunds
+            WHERE status IN ('approved', 'processing', 'failed') GROUP BY currency
+        ) AS r USING (currency)
+        WHERE coalesce(l.owed, 0) <> coalesce(r.amount, 0)
+    """,
+}
+
+# And these about all there is.
 CHECKS: dict[str, str] = {
+    **MONEY,
     "a room is claimed twice for one time": """
         SELECT a.id AS claim, b.id AS other, a.room_id, a.busy * b.busy AS both
         FROM claims AS a JOIN claims AS b ON b.room_id = a.room_id AND b.busy && a.busy AND b.id > a.id
@@ -138,94 +232,6 @@ CHECKS: dict[str, str] = {
         FROM bookings AS b LEFT JOIN booking_items AS i ON i.booking_id = b.id
         GROUP BY b.id, b.price HAVING b.price IS DISTINCT FROM sum(i.price)
     """,
-    "a transaction of the ledger does not add up": """
-        SELECT t.id, t.kind, coalesce(sum(e.amount), 0) AS sum, count(e.id) AS entries
-        FROM ledger_transactions AS t LEFT JOIN ledger_entries AS e ON e.transaction_id = t.id
-        GROUP BY t.id HAVING coalesce(sum(e.amount), 0) <> 0 OR count(e.id) < 2
-    """,
-    "an entry is in another currency than its transaction, or not its account's": """
-        SELECT e.id, e.kind, a.kind AS account, a.currency, t.currency AS posted_in
-        FROM ledger_entries AS e JOIN accounts AS a ON a.id = e.account_id
-        JOIN ledger_transactions AS t ON t.id = e.transaction_id
-        WHERE a.currency <> t.currency OR a.kind <> e.kind OR a.venue_id IS DISTINCT FROM e.venue_id
-    """,
-    "a wallet holds less than nothing and is not frozen": """
-        SELECT a.id, a.kind, a.user_id, a.currency, sum(e.amount) AS balance
-        FROM accounts AS a JOIN ledger_entries AS e ON e.account_id = a.id
-        WHERE a.kind IN ('wallet', 'points') AND a.frozen_at IS NULL
-        GROUP BY a.id HAVING sum(e.amount) < 0
-    """,
-    "more left a booking's escrow than came in": """
-        SELECT booking_id, venue_id, sum(amount) AS escrow FROM ledger_entries WHERE kind = 'escrow'
-        GROUP BY booking_id, venue_id HAVING sum(amount) < 0 OR booking_id IS NULL
-    """,
-    "nobody looks for money in escrow": """
-        SELECT e.booking_id, e.venue_id, sum(e.amount) AS escrow FROM ledger_entries AS e
-        WHERE e.kind = 'escrow' AND NOT EXISTS (
-            SELECT FROM open_escrows AS o WHERE o.booking_id = e.booking_id AND o.venue_id = e.venue_id)
-        GROUP BY e.booking_id, e.venue_id HAVING sum(e.amount) > 0
-    """,
-    "a payment has come in that the ledger does not have once, or the other way round": """
-        SELECT p.id, p.status, p.amount, p.currency, count(m.id) AS times, sum(m.amount) AS posted
-        FROM payments AS p
-        LEFT JOIN LATERAL (
-            SELECT t.id, sum(e.amount) AS amount
-            FROM ledger_transactions AS t JOIN ledger_entries AS e ON e.transaction_id = t.id AND e.amount > 0
-            WHERE t.payment_id = p.id AND t.kind IN ('payment', 'top_up') AND t.currency = p.currency
-              AND t.booking_id IS NOT DISTINCT FROM p.booking_id
-            GROUP BY t.id
-        ) AS m ON true
-        GROUP BY p.id
-        HAVING count(m.id) <> CASE WHEN p.status = 'completed' THEN 1 ELSE 0 END OR sum(m.amount) <> p.amount
-    """,
-    "more is given back of a payment than came in": """
-        SELECT p.id, p.status, p.amount, p.currency, sum(r.amount) AS refunded
-        FROM payments AS p JOIN refunds AS r ON r.payment_id = p.id AND r.status <> 'rejected'
-        GROUP BY p.id
-        HAVING sum(r.amount) > p.amount OR p.status <> 'completed' OR bool_or(r.currency <> p.currency)
-    """,
-    "more is given back of a booking than came in": """
-        SELECT r.booking_id, r.currency, sum(r.amount) AS refunded, max(p.amount) AS paid
-        FROM refunds AS r
-        LEFT JOIN LATERAL (
-            SELECT sum(c.amount) AS amount FROM payments AS c
-            WHERE c.booking_id = r.booking_id AND c.currency = r.currency AND c.status = 'completed'
-        ) AS p ON true
-        WHERE r.status <> 'rejected'
-        GROUP BY r.booking_id, r.currency HAVING sum(r.amount) > coalesce(max(p.amount), 0)
-    """,
-    # Disputes are taken out of both: what a provider took back is no payment any more.
-    "what a booking has paid is not what came in less what is given back": """
-        SELECT b.id, coalesce(l.paid, 0) AS paid, coalesce(p.amount, 0) AS came_in, coalesce(r.amount, 0) AS given_back
-        FROM bookings AS b
-        LEFT JOIN (
-            SELECT e.booking_id, sum(e.amount) AS paid
-            FROM ledger_entries AS e JOIN ledger_transactions AS t ON t.id = e.transaction_id
-            WHERE e.kind IN ('escrow', 'venue', 'fees', 'tax') AND e.booking_id IS NOT NULL AND t.kind <> 'dispute'
-            GROUP BY e.booking_id
-        ) AS l ON l.booking_id = b.id
-        LEFT JOIN (
-            SELECT booking_id, sum(amount) AS amount FROM payments
-            WHERE booking_id IS NOT NULL AND status = 'completed' GROUP BY booking_id
-        ) AS p ON p.booking_id = b.id
-        LEFT JOIN (
-            SELECT booking_id, sum(amount) AS amount FROM refunds
-            WHERE status NOT IN ('pending', 'rejected') GROUP BY booking_id
-        ) AS r ON r.booking_id = b.id
-        WHERE coalesce(l.paid, 0) <> coalesce(p.amount, 0) - coalesce(r.amount, 0)
-    """,
-    "what is owed for refunds is not what is on its way": """
-        SELECT currency, l.owed, r.amount
-        FROM (
-            SELECT a.currency, sum(e.amount) AS owed FROM accounts AS a JOIN ledger_entries AS e ON e.account_id = a.id
-            WHERE a.kind = 'refunds' GROUP BY a.currency
-        ) AS l
-        FULL JOIN (
-            SELECT currency, sum(amount) AS amount FROM refunds
-            WHERE status IN ('approved', 'processing', 'failed') GROUP BY currency
-        ) AS r USING (currency)
-        WHERE coalesce(l.owed, 0) <> coalesce(r.amount, 0)
-    """,
     "a room of the live log has a gap": """
         SELECT room, r.version, r.floor, count(e.version) AS events, min(e.version), max(e.version)
         FROM live_rooms AS r LEFT JOIN events AS e USING (room)
@@ -238,16 +244,16 @@ CHECKS: dict[str, str] = {
 }
 
 
-async def faults(pool: Pool) -> dict[str, list[dict[str, Any]]]:
+async def faults(pool: Pool, checks: Mapping[str, str] = CHECKS) -> dict[str, list[dict[str, Any]]]:
     """List what is wrong, by what it is; empty when all is well."""
     async with pool.acquire() as db:
-        return await faults_seen(db)
+        return await faults_seen(db, checks)
 
 
-async def faults_seen(db: Db) -> dict[str, list[dict[str, Any]]]:
+async def faults_seen(db: Db, checks: Mapping[str, str] = CHECKS) -> dict[str, list[dict[str, Any]]]:
     """List what is wrong as one connection sees it, be it committed or not."""
     found = {}
-    for fault, query in CHECKS.items():
+    for fault, query in checks.items():
         rows = await db.fetch(f"{_LIVE}\n{query}")
         if rows:
             found[fault] = [dict(row) for row in rows[:5]]

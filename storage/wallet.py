@@ -112,20 +112,15 @@ async def points(db: Db, user_id: int) -> Points:
         db,
         Points,
         """
-        SELECT $1::bigint AS user_id, e.earned, u.used, e.earned - u.used AS points
+        SELECT $1::bigint AS user_id, l.points, e.earned, e.earned - l.points AS used
         FROM (
             SELECT coalesce(sum(le.amount), 0)::bigint AS earned
             FROM accounts AS a JOIN ledger_entries AS le ON le.account_id = a.id
-            WHERE a.kind = 'points' AND a.user_id = $1 AND a.currency = $2
+            WHERE a.kind = 'points' AND a.user_id = $1
         ) AS e
-        CROSS JOIN (
-            SELECT coalesce(sum(b.points), 0)::bigint AS used FROM bookings AS b
-            WHERE b.user_id = $1 AND b.points > 0 AND b.status NOT IN ('cancelled', 'expired')
-              AND (b.expires_at IS NULL OR b.expires_at > clock_timestamp())
-        ) AS u
+        CROSS JOIN points_left($1) AS l (points)
         """,
         user_id,
-        POINTS,
     )
 
 
