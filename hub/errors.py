@@ -173,6 +173,18 @@ class OfferUsedUp(Conflict):
     code = "offer_used_up"
 
 
+class TooFewPoints(Conflict):
+    """You have fewer loyalty points left than that; use fewer."""
+
+    code = "too_few_points"
+
+
+class NoStudentLeft(Conflict):
+    """You have used this year's student discounts there; book without one."""
+
+    code = "no_student_left"
+
+
 class TooLittle(Conflict):
     """There is too little money in the account; pay less or add some first."""
 

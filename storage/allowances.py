@@ -44,7 +44,7 @@ class Allowances:
 
 
 class Beyond(BaseModel):
-    """What there is too little of: offer_over, offer_used_up, too_few_points, no_student_left, or sold_out of an item."""
+    """What is lacking: offer_over, offer_used_up, too_few_points, no_student_left, or sold_out of an item."""
 
     item: int | None
     reason: str
@@ -54,18 +54,21 @@ class _Taken(BaseModel):
     user_id: int
     offer_id: int | None
     points: int
-    as_student: bool
-    venue_ids: list[int]
+    student_limits: dict[int, int]
 
 
-async def of_booking(db: Db, booking_id: int, student_limits: dict[int, int] | None = None) -> Allowances:
-    """Read what a booking takes; `student_limits` count only where it was made as a student."""
+async def of_booking(db: Db, booking_id: int) -> Allowances:
+    """Read what a booking takes, or took until it ran out; of student discounts its venues allow what they now do."""
     taken = await one(
         db,
         _Taken,
         """
-        SELECT b.user_id, b.offer_id, b.points, b.as_student,
-               ARRAY(SELECT DISTINCT i.venue_id FROM booking_items AS i WHERE i.booking_id = b.id) AS venue_ids
+        SELECT b.user_id, b.offer_id, b.points, (
+            SELECT coalesce(jsonb_object_agg(v.id, v.terms -> 'student_bookings_a_year'), '{}')
+            FROM venues AS v
+            WHERE b.as_student AND (v.terms ->> 'student_percent')::integer > 0
+              AND v.id IN (SELECT i.venue_id FROM booking_items AS i WHERE i.booking_id = b.id)
+        ) AS student_limits
         FROM bookings AS b WHERE b.id = $1
         """,
         booking_id,
@@ -74,15 +77,12 @@ async def of_booking(db: Db, booking_id: int, student_limits: dict[int, int] | N
         db,
         AddonUse,
         """
-        SELECT row_number() OVER (ORDER BY i.position) - 1 AS place, i.addon_id, i.starts_at, i.ends_at, i.quantity
+        SELECT i.position - 1 AS place, i.addon_id, i.starts_at, i.ends_at, i.quantity
         FROM booking_items AS i WHERE i.booking_id = $1 AND i.addon_id IS NOT NULL ORDER BY i.position
         """,
         booking_id,
     )
-    limits = {venue_id: most for venue_id, most in (student_limits or {}).items() if venue_id in taken.venue_ids}
-    return Allowances(
-        booking_id, taken.user_id, taken.offer_id, taken.points, limits if taken.as_student else {}, addons
-    )
+    return Allowances(booking_id, taken.user_id, taken.offer_id, taken.points, taken.student_limits, addons)
 
 
 async def lock(db: Db, wanted: Allowances) -> None:

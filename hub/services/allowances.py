@@ -1,0 +1,55 @@
+"""Allowances: what a basket takes of offers, loyalty points, student discounts and add-ons, and why it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hub.errors import HubError, NoStudentLeft, OfferRefused, OfferUsedUp, TooFewPoints
+from hub.work import Work
+from storage import allowances as store
+from storage.allowances import Allowances
+
+
+def refusal(reason: str) -> HubError | None:
+    """Answer what a reason of place_bookings() means to a person; None when it is none of an allowance."""
+    return {
+        "offer_over": OfferRefused("This offer is over."),
+        "offer_used_up": OfferUsedUp(),
+        "too_few_points": TooFewPoints(),
+        "no_student_left": NoStudentLeft(),
+    }.get(reason)
+
+
+def wanted(
+    booking_id: int,
+    user_id: int,
+    items: Sequence[dict[str, Any]],
+    *,
+    offer_id: int | None = None,
+    points: int = 0,
+    student_limits: dict[int, int] | None = None,
+) -> Allowances:
+    """Say what a booking is to take with other items, these as place_bookings() takes them."""
+    addons = [
+        store.AddonUse.model_validate({"place": place, **item})
+        for place, item in enumerate(items)
+        if item["kind"] == "addon"
+    ]
+    return Allowances(booking_id, user_id, offer_id, points, student_limits or {}, addons)
+
+
+async def lock(work: Work, taken: Allowances) -> None:
+    """Let nobody take of these until commit; before anything of the booking's own is locked."""
+    if not taken.is_nothing:
+        await store.lock(work.db, taken)
+
+
+async def judge(work: Work, taken: Allowances) -> list[dict[str, Any]]:
+    """Refuse what a booking cannot take any more; answers the add-ons that have run out, as claims are refused."""
+    lacking = [] if taken.is_nothing else await store.beyond(work.db, taken)
+    for one in lacking:
+        refused = refusal(one.reason)
+        if refused is not None:
+            raise refused
+    return [{"item": one.item, "reason": one.reason, "held_until": None} for one in lacking]
