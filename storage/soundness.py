@@ -18,6 +18,11 @@ _LIVE = """
 
 # Every check is one query whose rows are the faults. These are about money:
 MONEY: dict[str, str] = {
+    "more loyalty points are used than there are": """
+        SELECT b.user_id, points_left(b.user_id) AS points_left
+        FROM bookings AS b JOIN live ON live.id = b.id WHERE b.points > 0
+        GROUP BY b.user_id HAVING points_left(b.user_id) < 0
+    """,
     "a transaction of the ledger does not add up": """
         SELECT t.id, t.kind, coalesce(sum(e.amount), 0) AS sum, count(e.id) AS entries
         FROM ledger_transactions AS t LEFT JOIN ledger_entries AS e ON e.transaction_id = t.id
@@ -185,6 +190,7 @@ CHECKS: dict[str, str] = {
             FROM booking_items AS i JOIN live ON live.id = i.booking_id
             LEFT JOIN generate_series(i.check_in, i.check_out - 1, interval '1 day') AS night
                    ON i.kind = 'stay' AND i.room_id IS NULL
+            WHERE i.kind NOT IN ('addon', 'fee')
         )
         SELECT due.booking_id, due.item_id, due.room_id, due.busy, due.room_type_id, due.night, due.session_id
         FROM due WHERE NOT EXISTS (

@@ -53,3 +53,14 @@ async def judge(work: Work, taken: Allowances) -> list[dict[str, Any]]:
         if refused is not None:
             raise refused
     return [{"item": one.item, "reason": one.reason, "held_until": None} for one in lacking]
+
+
+async def lock_again(work: Work, booking_id: int) -> None:
+    """Let nobody take until commit what a booking took, should it run out and come back."""
+    await lock(work, await store.of_booking(work.db, booking_id))
+
+
+async def can_be_taken_again(work: Work, booking_id: int) -> bool:
+    """Tell whether a booking that ran out can have again what it took; it is locked."""
+    taken = await store.of_booking(work.db, booking_id)
+    return taken.is_nothing or not await store.beyond(work.db, taken)

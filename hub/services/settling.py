@@ -12,7 +12,7 @@ from hub.events.bookings import BookingChanged, BookingConfirmed, BookingFact
 from hub.events.payments import PaymentChanged
 from hub.gateways.payments import Declined, Look, Order
 from hub.models.payments import Payment, State
-from hub.services import disputes, dues, escrow, refunds, wallet
+from hub.services import allowances, disputes, dues, escrow, refunds, wallet
 from hub.work import Work
 from storage import access as ties
 from storage import bookings as booking_store
@@ -85,7 +85,7 @@ async def begin(hub: Hub, payment: PaymentRow) -> PaymentRow:
 
 def return_url(hub: Hub, payment: Payment) -> str:
     """Answer where a payer comes back to from a provider's page."""
-    page = "/wallet" if payment.booking_id is None else f"/checkout/{payment.booking_id}"
+    page = "/account/wallet" if payment.booking_id is None else f"/checkout/{payment.booking_id}"
     return f"{hub.settings.public_url}{page}?payment={payment.id}"
 
 
@@ -185,6 +185,8 @@ async def _retake(work: Work, booking: BookingRow, again: Sequence[Claim]) -> bo
     """Claim again, all or nothing, what a booking had until it ran out."""
     if not again or not await retaking.is_still_offered(work.db, booking.id):
         return False
+    if not await allowances.can_be_taken_again(work, booking.id):
+        return False
     await claims.release_bookings(work.db, [booking.id])
     return not await claims.acquire(work.db, again)
 
@@ -228,6 +230,7 @@ async def _after(work: Work, payment: PaymentRow, booking: BookingRow | None, lo
 
 
 async def _lock(work: Work, booking_id: int, again: Sequence[Claim]) -> BookingRow:
+    await allowances.lock_again(work, booking_id)
     booking = await booking_store.lock(work.db, booking_id, again)
     if booking is None:
         raise NotFound()
