@@ -22,12 +22,14 @@ from handlers.connect import SocketDoors
 from handlers.files import add_files
 from handlers.following import add_following
 from handlers.guards import add_guards
+from handlers.inbox import add_inbox
 from handlers.limits import Limits
 from handlers.manners import add_manners, content_policy
 from handlers.outbox import add_outbox
 from handlers.over_http import HUB, add_routes
 from handlers.pages import IMPORT_MAP_HASH, LIVE, REDIS, add_pages
 from handlers.patience import PatientRunner
+from handlers.sandbox import add_sandbox
 from handlers.site import add_site
 from hub import logs
 from hub.core import Hub
@@ -121,6 +123,8 @@ def build(running: Running) -> web.Application:
     add_files(app)
     add_site(app)
     add_outbox(app)
+    add_inbox(app)
+    add_sandbox(app)
     running.live.attach(app)
     return app
 

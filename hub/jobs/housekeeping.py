@@ -6,7 +6,7 @@ import asyncio
 
 from hub.core import Hub
 from hub.services import files
-from storage import attempts, codes, identities, jobs, letters, logins, repeats, replay, webhooks
+from storage import attempts, codes, identities, inbox, jobs, letters, logins, repeats, replay, webhooks
 
 CLOCK_SECONDS = 30.0
 FORGET_SECONDS = 60.0
@@ -22,6 +22,8 @@ DONE_JOBS_KEPT_DAYS, FAILED_JOBS_KEPT_DAYS = 7, 30
 LETTERS_KEPT_DAYS = 2
 # For which a receiver may have messages of its webhook sent again.
 WEBHOOK_MESSAGES_KEPT_DAYS = 7
+# Longer than any payment provider sends an event again.
+PROVIDER_EVENTS_KEPT_DAYS = 60
 
 
 async def keep_time(hub: Hub) -> None:
@@ -51,6 +53,7 @@ async def forget(hub: Hub) -> int:
         await jobs.forget_ended(db, DONE_JOBS_KEPT_DAYS, FAILED_JOBS_KEPT_DAYS, AT_ONCE)
         await letters.forget_old(db, LETTERS_KEPT_DAYS, AT_ONCE)
         await webhooks.forget_old(db, WEBHOOK_MESSAGES_KEPT_DAYS, AT_ONCE)
+        await inbox.forget_old(db, PROVIDER_EVENTS_KEPT_DAYS, AT_ONCE)
         for span in await replay.outdated(db, hub.settings.event_retention_hours):
             while forgotten := await replay.forget(db, span.room, span.last, AT_ONCE):
                 gone += forgotten

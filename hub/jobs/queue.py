@@ -16,6 +16,7 @@ from hub.gateways import Undeliverable
 from hub.gateways.mail import mail_gateway
 from hub.gateways.sms import sms_gateway
 from hub.jobs import letters, recovery, refunds
+from hub.services import sandbox
 from storage import jobs
 from storage.jobs import Job
 
@@ -48,6 +49,7 @@ async def lanes(hub: Hub) -> AsyncIterator[Mapping[str, Lane]]:
             "mail": Lane(partial(letters.send_mail, hub, mailer)),
             "sms": Lane(partial(letters.send_sms, hub, texter)),
             "give_back": Lane(partial(refunds.give_back_expired, hub)),
+            sandbox.TELLING: Lane(partial(sandbox.tell, hub)),
         }
 
 

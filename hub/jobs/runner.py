@@ -9,7 +9,7 @@ from functools import partial
 
 from hub.core import Hub
 from hub.errors import HubError
-from hub.jobs import housekeeping, queue, refunds, releasing, republisher, sealer, sweeper, webhooks
+from hub.jobs import housekeeping, queue, reconciler, refunds, releasing, republisher, sealer, sweeper, webhooks
 from hub.live.publisher import Publisher
 
 log = logging.getLogger("hub.jobs")
@@ -27,6 +27,7 @@ async def run(hub: Hub, publisher: Publisher) -> None:
             "sweeper": partial(sweeper.run, hub),
             "republisher": partial(republisher.run, hub, publisher),
             "queue": partial(queue.run, hub),
+            "reconciler": partial(reconciler.run, hub),
             "webhooks": partial(webhooks.run, hub),
             "housekeeping": partial(housekeeping.run, hub),
             "refunds": partial(refunds.run, hub),
