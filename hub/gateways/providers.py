@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.gateways import bakong, sandbox
+from hub.gateways import bakong, paypal, sandbox
 from hub.gateways.payments import Gateways, PaymentGateway
 from hub.settings import Settings
 from storage.pool import Pool
@@ -10,7 +10,12 @@ from storage.pool import Pool
 
 def open_gateways(settings: Settings, pool: Pool) -> Gateways:
     """Open every gateway that the settings name, in the order in which they are offered."""
-    possible = (_stripe(settings), bakong.from_settings(settings), sandbox.from_settings(settings, pool))
+    possible = (
+        _stripe(settings),
+        paypal.from_settings(settings),
+        bakong.from_settings(settings),
+        sandbox.from_settings(settings, pool),
+    )
     return Gateways(*(gateway for gateway in possible if gateway is not None))
 
 
