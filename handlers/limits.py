@@ -53,6 +53,9 @@ CODES = Pace("code", 60 * 60, address=60, person=30)
 PICTURES = Pace("picture", 60, address=1500)
 UPLOADING = Pace("upload", 10 * 60, address=120, person=60)
 
+# A provider tells of everybody's payments from a few addresses.
+TOLD_BY_PROVIDERS = Pace("event", 60, address=6000)
+
 # By the endpoint's name; what is not named here is paced by its method.
 BY_NAME = {
     "auth.login": LOGGING_IN,
@@ -80,6 +83,7 @@ BY_PATH = {
     "/session/password": CODES,
     f"{PATH}/{{name}}": PICTURES,
     "/socket.io/": CONNECTING,
+    "/api/v1/payments/events/{gateway}": TOLD_BY_PROVIDERS,
 }
 # What asks much of the database.
 _SEARCHES = ("search.", "availability.")

@@ -1,0 +1,43 @@
+/** What something costs, line by line, when how much of it is due, and what is paid back to whoever cancels. */
+
+import { html, now } from "./page.js";
+import { dateTime, longDay, money } from "./words.js";
+import { localAt } from "./zone.js";
+
+export const PLANS = { full: "All at once", deposit: "Deposit first", milestone: "In three parts" };
+
+/** The lines of a quote as they add up; under a plan that takes something off, that too. */
+export function Lines({ quote, plan, caption = "What it costs" }) {
+  const { currency } = quote;
+  const total = plan?.total ?? quote.total;
+  const row = (line, n) => html`<tr key=${n} class=${line.included ? "small" : undefined}><th scope="row">${line.included ? `of which ${line.title}` : line.title}${line.quantity > 1 ? ` × ${line.quantity}` : ""}</th><td class="number">${money(line.amount, currency)}</td></tr>`;
+  return html`<table class="sum"><caption class="only-read">${caption}</caption>
+    <tbody>${quote.lines.map(row)}
+      ${total !== quote.total && html`<tr><th scope="row">Off for paying all at once</th><td class="number">${money(total - quote.total, currency)}</td></tr>`}
+      ${plan?.bonus.map((bonus) => html`<tr key=${bonus} class="small"><th scope="row">${bonus}</th><td>free</td></tr>`)}</tbody>
+    <tfoot><tr><th scope="row">Total</th><td class="number">${money(total, currency)}</td></tr></tfoot>
+  </table>`;
+}
+
+/** When an instalment is due, in words. */
+export function dueWords({ due_at: due }, zone) {
+  if (!due || Date.parse(due) <= now.value) return "now";
+  return `by ${longDay(localAt(Date.parse(due), zone).day)}`;
+}
+
+/** "60 % now, the rest by Fri 5 Mar." */
+export function planWords(plan, currency, zone) {
+  return plan.instalments.map((one) => `${money(one.amount, currency)} ${dueWords(one, zone)}`).join(", ");
+}
+
+/** What cancelling pays back until when; the same steps of several items are said once. */
+export function Cancellation({ terms, zone }) {
+  const said = new Map();
+  for (const { steps } of terms) {
+    const coming = steps.filter((step) => Date.parse(step.before) > now.value && step.percent > 0);
+    said.set(JSON.stringify(coming), coming);
+  }
+  return [...said.values()].map((steps) => html`<p class="small quiet" key=${JSON.stringify(steps)}>${steps.length
+    ? `${steps.map(({ before, percent }) => `Cancelled before ${dateTime(before, zone)}, ${percent === 100 ? "all" : `${percent} %`} is paid back`).join("; ")}; after that nothing.`
+    : "Cancelled, nothing is paid back any more."}</p>`);
+}
