@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from hub.core import Actor, Hub
@@ -20,7 +21,7 @@ from hub.models.payments import (
     StartedPayment,
     StartPayment,
 )
-from hub.services import access, dues, settling
+from hub.services import access, dues, qr, settling
 from hub.work import Work
 from storage import access as ties
 from storage import bookings as booking_store
@@ -238,8 +239,13 @@ async def _found(db: Db, actor: Actor, payment_id: int) -> PaymentRow:
     raise NotFound()
 
 
+def _pay_at(data: dict[str, Any]) -> PayAt:
+    code = data.get("qr")
+    return PayAt.model_validate(data | ({} if code is None else {"qr_svg": qr.draw(code)}))
+
+
 def _shown(payment: PaymentRow, actor: Actor) -> StartedPayment:
     is_theirs = actor.user_id is not None and actor.user_id in (payment.user_id, payment.started_by)
     goes_on = payment.status in ("starting", "pending") and is_theirs
-    pay_at = PayAt.model_validate(payment.provider_data) if goes_on else PayAt()
+    pay_at = _pay_at(payment.provider_data) if goes_on else PayAt()
     return StartedPayment.model_validate(payment.model_dump() | {"pay_at": pay_at})

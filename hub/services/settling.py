@@ -122,10 +122,17 @@ async def act(hub: Hub, payment_id: int, look: Look) -> Payment:
         return await store.seen(work.db, payment.id)
 
 
-async def receive(work: Work, payment: Payment, booking: BookingRow | None, again: Sequence[Claim] = ()) -> None:
+async def receive(
+    work: Work,
+    payment: Payment,
+    booking: BookingRow | None,
+    again: Sequence[Claim] = (),
+    *,
+    source: Entry | None = None,
+) -> None:
     """Book a locked payment that has come in, and bring its locked booking as far as it is paid.
 
-    `again` is what a booking that ran out claims again, if it can still be had.
+    `again` is what a booking that ran out claims again, if it can still be had; `source` is the till of a desk.
     """
     await store.end(work.db, payment.id, "completed", None)
     if booking is None:
@@ -137,7 +144,7 @@ async def receive(work: Work, payment: Payment, booking: BookingRow | None, agai
             # Another may have been chosen for a payment that never came.
             await dues.choose(work.db, booking, payment.plan, or_another=True)
         booking = await booking_store.find(work.db, booking.id) or booking
-    await _post(work, payment, booking)
+    await _post(work, payment, booking, source)
     fact = await _carry_on(work, payment, booking, again)
     await tell(work, payment)
     work.tell(fact)
@@ -149,12 +156,12 @@ async def tell(work: Work, payment: Payment) -> None:
     work.tell(PaymentChanged(thing=await store.seen(work.db, payment.id), venue_ids=tuple(venue_ids)))
 
 
-async def _post(work: Work, payment: Payment, booking: BookingRow) -> None:
+async def _post(work: Work, payment: Payment, booking: BookingRow, source: Entry | None) -> None:
     if payment.gateway == "wallet":
         await wallet.pay(work, booking, payment)
         return
-    source = Entry("clearing", -payment.amount, gateway=payment.gateway)
-    await escrow.take_in(work, booking, source, payment_id=payment.id)
+    source = source or Entry("clearing", -payment.amount, gateway=payment.gateway)
+    await escrow.take_in(work, booking, source, payment_id=payment.id, by=work.author.user_id)
 
 
 async def _carry_on(work: Work, payment: Payment, booking: BookingRow, again: Sequence[Claim]) -> BookingFact:
