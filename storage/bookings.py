@@ -26,7 +26,9 @@ class BookingRow(BaseModel):
     at: datetime
     has_expired: bool
     starts_at: datetime
+    # Whoever has checked in has begun, whatever the hour.
     has_begun: bool
+    checked_in: bool
     venue_ids: list[int]
     price: int
     needs_payment: bool
@@ -41,11 +43,12 @@ async def find(db: Db, booking_id: int) -> BookingRow | None:
         """
         SELECT b.id, b.user_id, b.booked_by, b.status, b.currency, b.expires_at, b.hold_ends_at,
                clock_timestamp() AS at, coalesce(b.expires_at <= clock_timestamp(), false) AS has_expired,
-               i.starts_at, i.starts_at <= clock_timestamp() AS has_begun, i.venue_ids,
+               i.starts_at, i.starts_at <= clock_timestamp() OR i.checked_in AS has_begun, i.checked_in, i.venue_ids,
                b.price, i.by_payment AND b.price > 0 AS needs_payment, i.hold_seconds
         FROM bookings AS b
         CROSS JOIN LATERAL (
             SELECT min(bi.starts_at) AS starts_at, array_agg(DISTINCT bi.venue_id) AS venue_ids,
+                   EXISTS (SELECT FROM check_ins AS c WHERE c.booking_id = b.id) AS checked_in,
                    bool_or(v.confirmation = 'payment') AS by_payment, min(v.hold_seconds) AS hold_seconds
             FROM booking_items AS bi JOIN venues AS v ON v.id = bi.venue_id WHERE bi.booking_id = b.id
         ) AS i
@@ -215,25 +218,26 @@ async def new_item_ids(db: Db, count: int) -> list[int]:
 
 
 async def replace_items(db: Db, booking_id: int, items: str) -> None:
-    """Put a new basket, JSON as in place_bookings() with an `id` each, in place of a booking's items."""
-    await run(db, "DELETE FROM booking_items WHERE booking_id = $1", booking_id)
+    """Put a new basket, JSON as in place_bookings() with an `id` each, in place of a booking's items; fees stay."""
+    await run(db, "DELETE FROM booking_items WHERE booking_id = $1 AND kind <> 'fee'", booking_id)
     await run(
         db,
         """
-        INSERT INTO booking_items (id, booking_id, position, kind, venue_id, room_type_id, room_id, session_id, title,
-                                   starts_at, ends_at, check_in, check_out, busy, guests, quantity, unit_price, price,
-                                   currency)
-        SELECT i.id, $1, i.place, i.kind, i.venue_id, i.room_type_id, i.room_id, i.session_id, i.title, i.starts_at,
-               i.ends_at, i.check_in, i.check_out,
+        INSERT INTO booking_items (id, booking_id, position, kind, venue_id, room_type_id, room_id, session_id,
+                                   addon_id, title, starts_at, ends_at, check_in, check_out, busy, guests, quantity,
+                                   unit_price, price, currency)
+        SELECT i.id, $1, i.place, i.kind, i.venue_id, i.room_type_id, i.room_id, i.session_id, i.addon_id, i.title,
+               i.starts_at, i.ends_at, i.check_in, i.check_out,
                CASE WHEN i.room_id IS NOT NULL THEN tstzrange(i.busy_from, i.busy_until) END, i.guests, i.quantity,
                i.unit_price, i.price, i.currency
         FROM ROWS FROM (json_to_recordset($2::json) AS (
-            id bigint, kind text, venue_id bigint, room_type_id bigint, room_id bigint, session_id bigint, title text,
-            starts_at timestamptz, ends_at timestamptz, busy_from timestamptz, busy_until timestamptz, check_in date,
-            check_out date, guests integer, quantity integer, unit_price bigint, price bigint, currency text))
+            id bigint, kind text, venue_id bigint, room_type_id bigint, room_id bigint, session_id bigint,
+            addon_id bigint, title text, starts_at timestamptz, ends_at timestamptz, busy_from timestamptz,
+            busy_until timestamptz, check_in date, check_out date, guests integer, quantity integer,
+            unit_price bigint, price bigint, currency text))
             WITH ORDINALITY AS i (
-            id, kind, venue_id, room_type_id, room_id, session_id, title, starts_at, ends_at, busy_from, busy_until,
-            check_in, check_out, guests, quantity, unit_price, price, currency, place)
+            id, kind, venue_id, room_type_id, room_id, session_id, addon_id, title, starts_at, ends_at, busy_from,
+            busy_until, check_in, check_out, guests, quantity, unit_price, price, currency, place)
         """,
         booking_id,
         items,

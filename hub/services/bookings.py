@@ -10,6 +10,7 @@ from hub.core import Actor, Hub
 from hub.errors import HoldExpired, MixedCurrencies, NotFound, Unavailable, WrongState
 from hub.events.bookings import (
     BookingCancelled,
+    BookingChanged,
     BookingCompleted,
     BookingFact,
     BookingNoShow,
@@ -19,6 +20,7 @@ from hub.events.bookings import (
 )
 from hub.models.base import Page
 from hub.models.bookings import (
+    AskCancellation,
     Booking,
     BookingChange,
     CancelBooking,
@@ -27,14 +29,18 @@ from hub.models.bookings import (
     NameBooking,
     RescheduleBooking,
 )
-from hub.services import access, baskets, catalogue, placing
+from hub.models.cancellations import Cancellation, CancelledBooking
+from hub.services import access, baskets, cancelling, catalogue, placing, quotes, reducing, refunds
 from hub.services.baskets import Basket
+from hub.services.cancelling import Verdict
 from hub.work import Work
 from storage import access as ties
 from storage import bookings as store
+from storage import cancelling as refund_store
 from storage import catalogue as versions
 from storage import claims
 from storage.bookings import BookingRow
+from storage.query import Db
 
 LIVE = ("held", "pending", "confirmed")
 
@@ -105,23 +111,60 @@ async def listed(hub: Hub, actor: Actor, ask: ListBookings) -> Page[Booking]:
     return Page[Booking].model_validate(ask.of(items, found.total))
 
 
-async def cancel(hub: Hub, actor: Actor, ask: CancelBooking) -> Booking:
-    """Free what a booking has claimed; tell desk, guest and watchers."""
+async def cancellation(hub: Hub, actor: Actor, ask: AskCancellation) -> Cancellation:
+    """Show what cancelling would give back at this moment; doing it gives back exactly that."""
+    async with hub.one_moment() as db:
+        booking = await access.changing(db, actor, ask.booking_id)
+        _refuse_ended(booking)
+        document = await store.document(db, booking.id)
+        assert document is not None
+        return await cancelling.previewed(db, booking, await _verdict(db, actor, booking, document, ask))
+
+
+async def cancel(hub: Hub, actor: Actor, ask: CancelBooking) -> CancelledBooking:
+    """Free what a booking has claimed, or some of it, and give back what was agreed; tell desk, guest and watchers."""
     async with hub.work(actor) as work:
         booking = await live(work, actor, ask.booking_id)
-        is_staff = await access.works_at_all(work.db, actor, booking.venue_ids)
-        if booking.has_begun and not is_staff:
-            raise WrongState("This booking has begun; ask the venue.")
-        await claims.release_bookings(work.db, [booking.id])
-        await store.cancel(work.db, [booking.id], ask.reason, ask.reason_code)
-        return await told(work, BookingCancelled(booking_id=booking.id))
+        before = await store.document(work.db, booking.id)
+        assert before is not None
+        verdict = await _verdict(work.db, actor, booking, before, ask)
+        given = await reducing.give_back(work, booking, verdict, ask.reason or "The booking was cancelled.")
+        if verdict.is_whole:
+            await claims.release_bookings(work.db, [booking.id])
+            await store.cancel(work.db, [booking.id], ask.reason, ask.reason_code)
+            cancelled = await told(work, BookingCancelled(booking_id=booking.id))
+        else:
+            await reducing.reduce(work, booking, verdict)
+            after = await store.document(work.db, booking.id)
+            assert after is not None
+            changed_by = actor.user_id or booking.user_id
+            await store.record_change(work.db, booking.id, changed_by, ask.reason, _kept(before), _kept(after))
+            tell_left(work, before, after)
+            cancelled = await told(work, BookingChanged(booking_id=booking.id))
+        return work.answer(CancelledBooking.model_validate(cancelled.model_dump() | {"refunds": given}))
+
+
+async def _verdict(db: Db, actor: Actor, booking: BookingRow, document: Booking, ask: AskCancellation) -> Verdict:
+    """Judge a cancellation: what was never firm, and what is the venue's own doing, costs its guest nothing."""
+    is_staff = await access.works_at_all(db, actor, booking.venue_ids)
+    is_venues_doing = is_staff and ask.reason_code == "venue" and actor.user_id != booking.user_id
+    is_made_good = is_venues_doing or booking.status != "confirmed"
+    verdict = await cancelling.judge(db, booking, document, ask, is_made_good=is_made_good)
+    if not is_staff and (booking.checked_in or any(part.item.starts_at <= booking.at for part in verdict.parts)):
+        raise WrongState("This booking has begun; ask the venue.")
+    return verdict
 
 
 async def cancel_for_session(work: Work, session_id: int, reason: str) -> int:
-    """Cancel every live booking that has places in a session which will not take place; answers how many."""
+    """Cancel every live booking that has places in a session which will not take place; answers how many.
+
+    Everybody gets back all that they paid, where it came from, whatever was agreed for cancelling.
+    """
     ids = await store.lock_live_of_session(work.db, session_id)
     await claims.release_bookings(work.db, ids)
     await store.cancel(work.db, ids, reason, "venue")
+    for booking_id in await refund_store.with_money(work.db, ids):
+        await refunds.give_back(work, booking_id, None, reason or "The session was cancelled.")
     work.tell(*(BookingCancelled(booking_id=booking_id) for booking_id in ids))
     return len(ids)
 
@@ -130,12 +173,15 @@ async def reschedule(hub: Hub, actor: Actor, ask: RescheduleBooking) -> Booking:
     """Move a booking to a new basket, priced anew, in one step: it has the new places or keeps the old ones."""
     await placing.refuse_repeated(hub, actor)
     by_staff = await _moves_as_staff(hub, actor, ask)
+    wish = await quotes.granted(hub, ask.booking_id)
     for attempt in range(placing.TRIES):
         basket = await placing.made(
-            hub, actor, ask.items, by_staff=by_staff, at_random=attempt > 0, moving_booking_id=ask.booking_id
+            hub, actor, ask.items, wish, by_staff=by_staff, at_random=attempt > 0, moving_booking_id=ask.booking_id
         )
+        assert basket.quote is not None
+        quote_id = await quotes.freeze(hub, basket.quote)
         try:
-            return await _move(hub, actor, ask, basket, by_staff)
+            return await _move(hub, actor, ask, basket, quote_id, by_staff)
         except _Stale:
             catalogue.forget(hub, basket.venue_ids)
         except _Refused as refused:
@@ -159,7 +205,10 @@ async def _moves_as_staff(hub: Hub, actor: Actor, ask: RescheduleBooking) -> boo
     return False
 
 
-async def _move(hub: Hub, actor: Actor, ask: RescheduleBooking, basket: Basket, by_staff: bool) -> Booking:
+async def _move(
+    hub: Hub, actor: Actor, ask: RescheduleBooking, basket: Basket, quote_id: int, by_staff: bool
+) -> Booking:
+    assert basket.quote is not None
     async with hub.work(actor) as work:
         item_ids = await store.new_item_ids(work.db, len(basket.lines))
         wanted = baskets.claims_of(basket, ask.booking_id, item_ids, None)
@@ -172,6 +221,8 @@ async def _move(hub: Hub, actor: Actor, ask: RescheduleBooking, basket: Basket, 
             raise _Stale
         before = await store.document(work.db, booking.id)
         assert before is not None
+        is_made_good = by_staff or booking.status != "confirmed"
+        worth = await reducing.worth(work, booking, before, is_made_good=is_made_good)
         await work.touch_bookings(booking.id)
         await claims.release_bookings(work.db, [booking.id])
         refusals = await claims.acquire(work.db, baskets.claims_of(basket, booking.id, item_ids, booking.expires_at))
@@ -185,6 +236,8 @@ async def _move(hub: Hub, actor: Actor, ask: RescheduleBooking, basket: Basket, 
             )
         lines = [{"id": item_id, **fields} for item_id, fields in zip(item_ids, basket.items, strict=True)]
         await store.replace_items(work.db, booking.id, orjson.dumps(lines).decode())
+        await quotes.put(work, booking.id, quote_id, basket.quote)
+        await reducing.settle(work, booking.id, worth, ask.reason or "The booking was moved to what costs less.")
         after = await store.document(work.db, booking.id)
         assert after is not None
         changed_by = actor.user_id or booking.user_id
@@ -205,6 +258,13 @@ async def no_show(hub: Hub, actor: Actor, ask: NameBooking) -> Booking:
     """Mark that the guests did not come; only staff can, once the booking has begun."""
     async with hub.work(actor) as work:
         booking = await _begun(work, actor, ask.booking_id)
+        if booking.checked_in:
+            raise WrongState("The guests of this booking have checked in.")
+        document = await store.document(work.db, booking.id)
+        assert document is not None
+        everything = AskCancellation(booking_id=booking.id)
+        verdict = await cancelling.judge(work.db, booking, document, everything, is_made_good=False)
+        await reducing.give_back(work, booking, verdict, "The guests did not come.")
         await store.no_show(work.db, booking.id)
         return await told(work, BookingNoShow(booking_id=booking.id))
 
@@ -212,11 +272,15 @@ async def no_show(hub: Hub, actor: Actor, ask: NameBooking) -> Booking:
 async def live(work: Work, actor: Actor, booking_id: int, *, also: list[claims.Claim] | None = None) -> BookingRow:
     """Lock a booking that can still change, or say in which state it is."""
     booking = await access.booking(work.db, actor, booking_id, also=also or [])
+    _refuse_ended(booking)
+    return booking
+
+
+def _refuse_ended(booking: BookingRow) -> None:
     if booking.has_expired or booking.status == "expired":
         raise HoldExpired()
     if booking.status not in LIVE:
         raise WrongState(f"This booking is {booking.status.replace('_', '-')}.")
-    return booking
 
 
 async def told(work: Work, fact: BookingFact) -> Booking:

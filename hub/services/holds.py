@@ -8,7 +8,7 @@ from hub.core import Actor, Hub
 from hub.errors import Conflict, NotFound, WrongState
 from hub.events.bookings import BookingCancelled, BookingConfirmed, BookingHeld, BookingPending
 from hub.models.bookings import Booking, NameBooking, PlaceHold, ReleaseItem
-from hub.services import access, bookings, placing
+from hub.services import access, bookings, placing, quotes
 from storage import bookings as store
 from storage import claims
 
@@ -81,14 +81,24 @@ async def release_item(hub: Hub, actor: Actor, ask: ReleaseItem) -> Booking:
         assert before is not None
         if ask.item_id not in {item.id for item in before.items}:
             raise NotFound("The basket has no such item.")
-        if len(before.items) == 1:
+        leaving = _leaving(before, ask.item_id)
+        if len(before.items) == len(leaving):
             await claims.release_bookings(work.db, [held.id])
             await store.cancel(work.db, [held.id], "", "released")
             return await bookings.told(work, BookingCancelled(booking_id=held.id))
+        await quotes.refuse_parting(work, held.id)
         await work.touch_bookings(held.id)
-        await claims.release_items(work.db, held.id, [ask.item_id])
-        await store.remove_items(work.db, held.id, [ask.item_id])
+        await claims.release_items(work.db, held.id, leaving)
+        await store.remove_items(work.db, held.id, leaving)
+        await quotes.shrink(work, held.id, [nth for nth, item in enumerate(before.items) if item.id in leaving])
         after = await store.document(work.db, held.id)
         assert after is not None
         bookings.tell_left(work, before, after)
         return await bookings.told(work, BookingHeld(booking_id=held.id))
+
+
+def _leaving(held: Booking, item_id: int) -> list[int]:
+    """Name the item that leaves a basket, and the add-ons that would have nothing left to be sold beside."""
+    left = [item for item in held.items if item.id != item_id]
+    still_used = {item.venue_id for item in left if item.kind != "addon"}
+    return [item_id, *(item.id for item in left if item.kind == "addon" and item.venue_id not in still_used)]

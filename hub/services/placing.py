@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
 
 from hub.core import Actor, Hub
-from hub.errors import HubError, InFlight, Invalid, KeyReused, NotAvailable, TooManyHolds, Unavailable
+from hub.errors import (
+    HubError,
+    InFlight,
+    Invalid,
+    KeyReused,
+    NotAvailable,
+    OfferRefused,
+    OfferUsedUp,
+    TooLittle,
+    TooManyHolds,
+    Unavailable,
+)
 from hub.models.bookings import AskItem, Booking, PlaceHold
-from hub.services import access, alternatives, baskets, catalogue
+from hub.services import access, alternatives, baskets, catalogue, quotes
 from hub.services.baskets import Basket, NoRoomLeft
+from hub.services.quotes import Wish
 from hub.work import Repeated, judge_repeat
 from storage import repeats
 from storage.placing import AskBooking, Outcome
@@ -24,6 +36,16 @@ SENTENCES = {
     "held": "Somebody holds this; it may come back.",
     "taken": "This is taken.",
     "closed": "The venue has closed this for that time.",
+    "sold_out": "There are not that many left for that time.",
+}
+
+
+# What too little is left of, in the words of beyond_allowances() in 0020_placing_with_money.sql.
+_LACKING: dict[str, Callable[[], HubError]] = {
+    "offer_over": lambda: OfferRefused("This offer is over."),
+    "offer_used_up": OfferUsedUp,
+    "too_few_points": lambda: TooLittle("You have fewer loyalty points than that by now."),
+    "no_student_left": quotes.no_student_left,
 }
 
 
@@ -37,10 +59,13 @@ async def place(hub: Hub, actor: Actor, ask: PlaceHold, *, at_once: bool) -> Boo
         # What repeats a request is noticed as the basket is taken; a desk may have lost its guest meanwhile.
         await refuse_repeated(hub, actor)
         by_staff = await _acts_for(hub, actor, ask.user_id, ask.items)
+    wish = await _wish(hub, actor, ask, user_id)
     outcome, basket = None, None
     for attempt in range(TRIES):
-        basket = await made(hub, actor, ask.items, by_staff=by_staff, at_random=attempt > 0)
-        outcome = await hub.placing.ask(_asked(hub, actor, ask, basket, user_id, at_once, by_staff))
+        basket = await made(hub, actor, ask.items, wish, by_staff=by_staff, at_random=attempt > 0)
+        assert basket.quote is not None
+        quote_id = await quotes.freeze(hub, basket.quote)
+        outcome = await hub.placing.ask(_asked(hub, actor, ask, basket, quote_id, user_id, at_once, by_staff))
         if outcome.kind == "placed":
             assert outcome.document is not None
             return Booking.model_validate_json(outcome.document)
@@ -55,10 +80,20 @@ async def place(hub: Hub, actor: Actor, ask: PlaceHold, *, at_once: bool) -> Boo
     raise await _refusal(hub, actor, ask, basket, outcome)
 
 
+async def _wish(hub: Hub, actor: Actor, ask: PlaceHold, user_id: int) -> Wish:
+    try:
+        return await quotes.wish(hub, actor, ask, user_id)
+    except HubError:
+        # What was granted to this request before may be over by now.
+        await refuse_repeated(hub, actor)
+        raise
+
+
 async def made(
     hub: Hub,
     actor: Actor,
     items: Sequence[AskItem],
+    wish: Wish,
     *,
     by_staff: bool,
     at_random: bool = False,
@@ -67,9 +102,10 @@ async def made(
     """Judge and price a basket on the inventory as it now is, and refuse it with what could be had instead."""
     while True:
         try:
-            return await baskets.made(
+            basket = await baskets.made(
                 hub, items, by_staff=by_staff, at_random=at_random, moving_booking_id=moving_booking_id
             )
+            return await quotes.agreed(hub, basket, wish)
         except (HubError, NoRoomLeft) as refused:
             if await catalogue.forget_outdated(hub, items):
                 continue
@@ -106,8 +142,16 @@ async def _acts_for(hub: Hub, actor: Actor, user_id: int, items: Sequence[AskIte
 
 
 def _asked(
-    hub: Hub, actor: Actor, ask: PlaceHold, basket: Basket, user_id: int, at_once: bool, by_staff: bool
+    hub: Hub,
+    actor: Actor,
+    ask: PlaceHold,
+    basket: Basket,
+    quote_id: int,
+    user_id: int,
+    at_once: bool,
+    by_staff: bool,
 ) -> AskBooking:
+    assert basket.quote is not None
     status = "held"
     if at_once:
         status = "pending" if basket.needs_payment and not by_staff else "confirmed"
@@ -130,6 +174,10 @@ def _asked(
         repeat_route=repeat.route if repeat else None,
         repeat_key=repeat.key if repeat else None,
         repeat_hash=repeat.body_hash.hex() if repeat else None,
+        quote_id=quote_id,
+        offer_id=basket.quote.offer_id,
+        points=basket.quote.points,
+        student_limits=basket.student_limits,
         author={
             "impersonator_id": actor.impersonator_id,
             "address": actor.address,
@@ -146,6 +194,8 @@ async def _refusal(hub: Hub, actor: Actor, ask: PlaceHold, basket: Basket, outco
         return TooManyHolds()
     if outcome.kind == "in_flight":
         return InFlight(retry_after=1)
+    if outcome.kind in _LACKING:
+        return _LACKING[outcome.kind]()
     said = orjson.loads(outcome.document or "null")
     if outcome.kind == "repeated":
         assert actor.repeat is not None

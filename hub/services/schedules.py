@@ -63,3 +63,20 @@ def _parts(plan: Plan, item: Sold, begin: datetime, total: int) -> list[tuple[da
 
 def _bonus(items: Sequence[Sold]) -> list[str]:
     return list(dict.fromkeys(service for item in items for service in item.venue.terms.full_bonus))
+
+
+def shrunk(plan: PlanOffer, kept: Sequence[int]) -> PlanOffer:
+    """Answer a plan for the items that are kept: each instalment its part of what they come to."""
+    prices = [plan.item_prices[place] for place in kept]
+    amounts = split(sum(prices), [one.amount for one in plan.instalments])
+    return plan.model_copy(
+        update={
+            "total": sum(prices),
+            "item_prices": prices,
+            "instalments": [
+                one.model_copy(update={"amount": amount})
+                for one, amount in zip(plan.instalments, amounts, strict=True)
+                if amount or one.due_at is None
+            ],
+        }
+    )
