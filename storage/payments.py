@@ -270,7 +270,7 @@ async def refunded(db: Db, payment_id: int) -> int:
         db,
         """
         SELECT coalesce(sum(amount), 0)::bigint FROM refunds
-        WHERE payment_id = $1 AND status IN ('approved', 'processing', 'completed')
+        WHERE payment_id = $1 AND target = 'original' AND status IN ('approved', 'processing', 'completed')
         """,
         payment_id,
     )

@@ -64,13 +64,13 @@ async def put(db: Db, booking_id: int, quote_id: int, *, offer_id: int | None, p
 
 
 async def number_items(db: Db, booking_id: int) -> None:
-    """Count a booking's items from 1 again, after some have left a basket whose quote names them by their places."""
+    """Count a booking's items from 1 again, after some have left a basket whose quote names them; fees stay behind."""
     await run(
         db,
         """
         UPDATE booking_items AS i SET position = n.position
         FROM (SELECT k.id, row_number() OVER (ORDER BY k.position) AS position FROM booking_items AS k
-              WHERE k.booking_id = $1) AS n
+              WHERE k.booking_id = $1 AND k.kind <> 'fee') AS n
         WHERE i.id = n.id AND i.position <> n.position
         """,
         booking_id,

@@ -27,6 +27,7 @@ class RefundRow(Refund):
     # Of the payment that it gives back.
     gateway: GatewayName | None
     payment_provider_id: str | None
+    is_disputed: bool
 
 
 class Source(BaseModel):
@@ -46,7 +47,8 @@ async def find(db: Db, refund_id: int) -> RefundRow | None:
         """
         SELECT r.id, r.booking_id, r.payment_id, r.user_id, r.target, r.amount, r.currency, r.status, r.reason,
                r.decision, r.decided_at, r.failure, r.created_at, r.updated_at, r.completed_at, r.shares, r.outward_key,
-               r.provider_id, r.attempts, p.gateway, p.provider_id AS payment_provider_id
+               r.provider_id, r.attempts, p.gateway, p.provider_id AS payment_provider_id,
+               p.disputed_at IS NOT NULL AS is_disputed
         FROM refunds AS r LEFT JOIN payments AS p ON p.id = r.payment_id WHERE r.id = $1
         """,
         refund_id,

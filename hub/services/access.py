@@ -191,6 +191,15 @@ async def booking(
     db: Db, actor: Actor, booking_id: int, *, staff: bool = False, also: Sequence[Claim] = ()
 ) -> BookingRow:
     """Lock a booking with all it claims (and `also` is about to), for its customer or, `staff`, its venues' staff."""
+    await changing(db, actor, booking_id, staff=staff)
+    locked = await booking_store.lock(db, booking_id, also)
+    if locked is None:
+        raise NotFound()
+    return locked
+
+
+async def changing(db: Db, actor: Actor, booking_id: int, *, staff: bool = False) -> BookingRow:
+    """Read a booking that the actor may change, without locking it."""
     found = await booking_store.find(db, booking_id)
     if found is None:
         raise NotFound()
@@ -203,10 +212,7 @@ async def booking(
         raise NotFound()
     if staff and not is_staff:
         raise Forbidden("Only the venue's staff can do this.")
-    locked = await booking_store.lock(db, booking_id, also)
-    if locked is None:
-        raise NotFound()
-    return locked
+    return found
 
 
 async def knows_guest(db: Db, actor: Actor, user_id: int, venue_ids: Sequence[int]) -> bool:

@@ -167,11 +167,15 @@ async def shrink(work: Work, booking_id: int, places: Collection[int]) -> None:
     if frozen is None:
         return
     smaller = without(frozen, places)
-    content = _content(smaller)
-    # By this connection: who has one must not wait for another.
-    (quote_id,) = await store.freeze(work.db, [_hash(content)], [content.decode()])
     await store.number_items(work.db, booking_id)
-    await put(work, booking_id, quote_id, smaller)
+    await put(work, booking_id, await freeze_in(work, smaller), smaller)
+
+
+async def freeze_in(work: Work, frozen: FrozenQuote) -> int:
+    """Keep what is agreed within somebody's work: who has a connection must not wait for another."""
+    content = _content(frozen)
+    (quote_id,) = await store.freeze(work.db, [_hash(content)], [content.decode()])
+    return quote_id
 
 
 async def refuse_parting(work: Work, booking_id: int) -> None:

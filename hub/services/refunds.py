@@ -13,7 +13,7 @@ from hub.events.wallet import WalletChanged
 from hub.models.base import Page
 from hub.models.payments import GatewayName
 from hub.models.refunds import DecideRefund, ListRefunds, NameRefund, Refund, RetryRefund
-from hub.services import access
+from hub.services import access, fees
 from hub.services.sharing import split
 from hub.work import Work
 from storage import access as ties
@@ -48,32 +48,32 @@ class Planned:
 
     payment_id: int
     user_id: int
-    gateway: GatewayName
     target: Target
     amount: int
     shares: dict[int, int]
 
 
 async def give_back(
-    work: Work,
-    booking_id: int,
-    amount: int | None,
-    reason: str,
-    *,
-    shares: Mapping[int, int] | None = None,
-    payment_id: int | None = None,
-    to_wallet: bool = False,
-    approval_above: int | None = None,
+    work: Work, booking_id: int, amount: int | None, reason: str, *, payment_id: int | None = None
 ) -> list[Refund]:
     """Give back some of what was paid for a locked booking (None: all that is there); the latest payments first.
 
-    `shares` says at the expense of which venues, else each has its part in proportion to what it was paid; `payment_id`
-    takes it of that payment alone. What was given back of the booking and this are together above `approval_above`, it
-    waits for approval. Refuses with TooLittle more than was paid. The caller tells the booking, whose paid state has
+    Each venue gives its part in proportion to what it was paid; `payment_id` takes it of that payment alone. It waits
+    for nobody's approval. Refuses with TooLittle more than was paid. The caller tells the booking, whose paid state has
     changed.
     """
-    wanted = await _shares(work.db, booking_id, amount, shares)
-    planned = await plan(work.db, booking_id, wanted, payment_id=payment_id, to_wallet=to_wallet)
+    left = await there(work.db, booking_id)
+    total = sum(left.values()) if amount is None else amount
+    if total > sum(left.values()):
+        raise TooLittle("Less than that was paid for this booking and is still to be given back.")
+    shares = dict(zip(left, split(total, list(left.values())), strict=True))
+    return await carry_out(work, booking_id, await plan(work.db, booking_id, shares, payment_id=payment_id), reason)
+
+
+async def carry_out(
+    work: Work, booking_id: int, planned: Sequence[Planned], reason: str, *, approval_above: int | None = None
+) -> list[Refund]:
+    """Make planned refunds of a locked booking; above the limit, with what it was given back before, they wait."""
     total = sum(one.amount for one in planned)
     waits = approval_above is not None and total + await store.asked_for(work.db, booking_id) > approval_above
     return [await _begin(work, booking_id, one, reason, waits=waits) for one in planned]
@@ -89,27 +89,33 @@ async def there(db: Db, booking_id: int) -> dict[int, int]:
 
 
 async def plan(
-    db: Db, booking_id: int, shares: Mapping[int, int], *, payment_id: int | None = None, to_wallet: bool = False
+    db: Db,
+    booking_id: int,
+    shares: Mapping[int, int],
+    into_wallet: Mapping[int, int] | None = None,
+    *,
+    payment_id: int | None = None,
 ) -> list[Planned]:
-    """Say which refunds giving back these shares (venue to amount) would make; preview and commit both ask here."""
-    wanted = {venue_id: amount for venue_id, amount in shares.items() if amount}
+    """Say which refunds giving back these shares (venue to amount) makes; preview and commit both ask here.
+
+    The latest payments first; what goes `into_wallet` is taken of what the others leave.
+    """
+    sources = [one for one in await store.sources(db, booking_id) if payment_id in (None, one.payment_id)]
+    taken = dict.fromkeys((one.payment_id for one in sources), 0)
     planned = []
-    for source in await store.sources(db, booking_id):
-        if payment_id is not None and source.payment_id != payment_id:
-            continue
-        taken: dict[int, int] = {}
-        for venue_id, amount in wanted.items():
-            part = min(amount, source.left - sum(taken.values()))
-            if part:
-                taken[venue_id] = part
-        wanted = {venue_id: left for venue_id, amount in wanted.items() if (left := amount - taken.get(venue_id, 0))}
-        if taken:
-            target = _target(source.gateway, to_wallet=to_wallet)
-            planned.append(
-                Planned(source.payment_id, source.user_id, source.gateway, target, sum(taken.values()), taken)
-            )
-    if wanted:
-        raise TooLittle("Less than that was paid for this booking and is still to be given back.")
+    for to_wallet, wanted in ((False, dict(shares)), (True, dict(into_wallet or {}))):
+        for source in sources:
+            parts: dict[int, int] = {}
+            for venue_id, amount in wanted.items():
+                if part := min(amount, source.left - taken[source.payment_id]):
+                    parts[venue_id] = part
+                    wanted[venue_id] -= part
+                    taken[source.payment_id] += part
+            if parts:
+                target = _target(source.gateway, to_wallet=to_wallet)
+                planned.append(Planned(source.payment_id, source.user_id, target, sum(parts.values()), parts))
+        if any(wanted.values()):
+            raise TooLittle("Less than that was paid for this booking and is still to be given back.")
     return planned
 
 
@@ -148,6 +154,7 @@ async def approve(hub: Hub, actor: Actor, ask: DecideRefund) -> Refund:
     """Let a refund go that waited for it; for those who run the venue, and never one's own."""
     async with hub.work(actor) as work:
         refund = await _to_decide(work, actor, ask)
+        _refuse_disputed(refund)
         await store.decide(work.db, refund.id, "approved", actor.user_id, ask.reason)
         await _grant(work, refund)
         work.tell(BookingChanged(booking_id=refund.booking_id))
@@ -161,6 +168,10 @@ async def reject(hub: Hub, actor: Actor, ask: DecideRefund) -> Refund:
     async with hub.work(actor) as work:
         refund = await _to_decide(work, actor, ask)
         await store.decide(work.db, refund.id, "rejected", actor.user_id, ask.reason)
+        booking = await booking_store.find(work.db, refund.booking_id)
+        if booking is not None and booking.status not in ("cancelled", "expired"):
+            # It was for a part that is cancelled; what goes on costs that much more.
+            await fees.keep(work.db, booking.id, refund.shares)
         work.tell(BookingChanged(booking_id=refund.booking_id))
         return work.answer(await _told(work, refund.id))
 
@@ -169,6 +180,7 @@ async def retry(hub: Hub, actor: Actor, ask: RetryRefund) -> Refund:
     """Ask the provider once more now; or, once it has refused for good, give the money back another way."""
     async with hub.work(actor) as work:
         refund = await _locked(work, actor, ask.refund_id)
+        _refuse_disputed(refund)
         target = ask.target or refund.target
         if refund.status not in ("approved", "processing", "failed") or refund.target == "cash":
             raise RefundUnderWay()
@@ -208,17 +220,6 @@ async def arrive(work: Work, refund: RefundRow, provider_id: str) -> None:
 async def tell(work: Work, refund_id: int) -> None:
     """Tell how a refund now stands."""
     await _told(work, refund_id)
-
-
-async def _shares(db: Db, booking_id: int, amount: int | None, shares: Mapping[int, int] | None) -> Mapping[int, int]:
-    left = await there(db, booking_id)
-    if shares is None:
-        venue_ids, sums = list(left), list(left.values())
-        total = sum(sums) if amount is None else amount
-        shares = dict(zip(venue_ids, split(total, sums), strict=True))
-    if any(part > left.get(venue_id, 0) for venue_id, part in shares.items()):
-        raise TooLittle("Less than that was paid for this booking and is still to be given back.")
-    return shares
 
 
 def _target(gateway: GatewayName, *, to_wallet: bool) -> Target:
@@ -330,6 +331,11 @@ async def _to_decide(work: Work, actor: Actor, ask: DecideRefund) -> RefundRow:
     if refund.status != "pending":
         raise RefundDecided(f"This refund is {refund.status} already.")
     return refund
+
+
+def _refuse_disputed(refund: RefundRow) -> None:
+    if refund.is_disputed:
+        raise Conflict("Its payer has called this payment back at their bank; nothing else of it is given back.")
 
 
 async def _runs_all(db: Db, actor: Actor, venue_ids: Sequence[int]) -> bool:
