@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from hub.settings import Settings
 
 log = logging.getLogger("hub.limits")
 
-# Seconds that Redis may take, and seconds for which it is not asked again once it took longer.
+# Seconds that Redis may take, and seconds after which it is tried again once it took longer.
 _REDIS_SECONDS = 0.25
 _LOCAL_SECONDS = 2.0
 # Counts that one worker keeps by itself, for when Redis is away.
@@ -128,8 +127,8 @@ class Limits:
         # Keys that Redis was told to forget at the end of their window.
         self._ending: set[str] = set()
         self._local: Counter[str] = Counter()
-        self._local_until = 0.0
-        self._is_away = self._is_trying = False
+        # Runs while Redis is away; nobody who asks waits for it.
+        self._trying: asyncio.Task[None] | None = None
 
     async def by_address(self, pace: Pace, address: str) -> Taken | None:
         """Count an ask of an address, or of the network it belongs to, or refuse it."""
@@ -147,6 +146,9 @@ class Limits:
 
     async def close(self) -> None:
         """Let go of Redis."""
+        if self._trying is not None:
+            self._trying.cancel()
+            await asyncio.wait({self._trying})
         await self._redis.aclose()
 
     async def _take(self, pace: Pace, whose: str, who: str, most: int) -> Taken:
@@ -164,21 +166,13 @@ class Limits:
         if len(self._local) >= _MOST_LOCAL and key not in self._local:
             self._local.clear()
         self._local[key] += amount
-        now = time.monotonic()
-        if now >= self._local_until:
-            if self._is_away:
-                # One ask tries whether Redis is back; the others do not wait for it.
-                self._local_until, self._is_trying = now + _LOCAL_SECONDS, True
-            count = await self._counting.ask((key, amount, seconds))
-            if count is not None:
-                return count
-        return self._local[key]
+        count = await self._counting.ask((key, amount, seconds)) if self._trying is None else None
+        return self._local[key] if count is None else count
 
     async def _count_shared(self, asks: Sequence[tuple[str, int, int]]) -> Sequence[int | None]:
-        if self._is_away and not self._is_trying:
+        if self._trying is not None:
             # They have waited while those before were not answered, which is long enough.
             return [None] * len(asks)
-        self._is_trying = False
         # A key is of one window, so each worker that counts on it only keeps it a little longer.
         new = {key: seconds for key, _, seconds in asks if key not in self._ending}
         try:
@@ -190,16 +184,26 @@ class Limits:
                 said = await pipeline.execute()
         except FAILURES as failure:
             stop_if_cancelled()
-            if not self._is_away:
-                log.warning("Redis counts no asks, each worker counts by itself: %s", failure)
-            self._is_away, self._local_until = True, time.monotonic() + _LOCAL_SECONDS
+            log.warning("Redis counts no asks, each worker counts by itself: %s", failure)
+            self._trying = asyncio.create_task(self._wait_for_redis(), name="limits wait for Redis")
             self._ending.clear()
             return [None] * len(asks)
         if len(self._ending) >= _MOST_LOCAL:
             self._ending.clear()
         self._ending.update(new)
-        self._is_away, self._local_until = False, 0.0
         return [int(count) for count in said[: len(asks)]]
+
+    async def _wait_for_redis(self) -> None:
+        while True:
+            await asyncio.sleep(_LOCAL_SECONDS)
+            try:
+                async with asyncio.timeout(_REDIS_SECONDS):
+                    await self._redis.ping()
+            except FAILURES:
+                stop_if_cancelled()
+                continue
+            self._trying = None
+            return
 
 
 def policies(taken: list[Taken]) -> str:

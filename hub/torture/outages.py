@@ -135,10 +135,13 @@ def rooms_of(venue: Hall) -> list[str]:
 
 
 async def gathered(play: Play, venue: Hall, count: int) -> Crowd:
-    """Gather followers of a venue, one in six of them at its desk, and wait until all are let in."""
+    """Gather followers of a venue, one in twelve of them at its desk, and wait until all are let in.
+
+    The desk's are all its owner, who may have ten connections.
+    """
     crowd = Crowd(play.chance, play.ports)
     for number in range(count):
-        if number % 6:
+        if number % 12:
             crowd.add("venues", {"venue_id": venue.id})
         else:
             crowd.add("desks", {"venue_id": venue.id}, venue.owner.token)
