@@ -76,15 +76,49 @@ def add_days(day: str, count: int) -> str:
     return (date.fromisoformat(day) + timedelta(days=count)).isoformat()
 
 
-def rate_of(room_type: Json) -> int:
-    """Answer what one night or hour costs with the type's own discount; minor units, rounded half up."""
+def rate_of(room_type: Json, day: str | None = None) -> int:
+    """Answer what one night or hour costs, usually or on a local day, with the type's own discount; rounded half up."""
+    price, rate = room_type["price"], _rated(room_type, day)
+    if rate is not None:
+        price = rate["price"] if rate["price"] is not None else (price * rate["percent"] * 2 + 100) // 200
     discount = round(room_type["discount_percentage"] * 100)
-    return int((room_type["price"] * (10_000 - discount) + 5_000) // 10_000)
+    return int((price * (10_000 - discount) + 5_000) // 10_000)
+
+
+def _rated(room_type: Json, day: str | None) -> Json | None:
+    """Find the rate that counts on a local day, which is the first that fits."""
+    if day is None or not room_type.get("rates"):
+        return None
+    name = WEEK[date.fromisoformat(day).weekday()]
+    return next(
+        (
+            rate
+            for rate in room_type["rates"]
+            if (rate["starts_on"] is None or rate["starts_on"] <= day)
+            and (rate["ends_on"] is None or day <= rate["ends_on"])
+            and (not rate["weekdays"] or name in rate["weekdays"])
+        ),
+        None,
+    )
 
 
 def slot_price(rate: int, minutes: int) -> int:
     """Answer what some minutes cost at an hourly rate; minor units, rounded half up."""
     return (rate * minutes * 2 + 60) // 120
+
+
+def hours_price(room_type: Json, begin: int, end: int, zone: str) -> int:
+    """Answer what a time costs by the rates of the local days that it lies on; rounded half up once."""
+    if not room_type.get("rates"):
+        return slot_price(rate_of(room_type), max(end - begin, 0) // MINUTE)
+    total, day = 0, local_day(begin, zone)
+    while begin < end:
+        until = min(end, at(day, 1440, zone))
+        if until > begin:
+            total += rate_of(room_type, day) * ((until - begin) // MINUTE)
+            begin = until
+        day = add_days(day, 1)
+    return slot_price(total, 1)
 
 
 def types_by(snapshot: Json, unit: str) -> list[Json]:
@@ -130,7 +164,9 @@ def night_board(snapshot: Json, first: str, count: int, now: int) -> Json:
     lines = []
     for room_type in types_by(snapshot, "night"):
         rooms = rooms_of(snapshot, [room_type]) if room_type["sold_as"] == "room" else []
-        cells = [_night_cell(venue, room_type, rooms, day, state, now) for day in days]
+        cells = [
+            {**_night_cell(venue, room_type, rooms, day, state, now), "rate": rate_of(room_type, day)} for day in days
+        ]
         lines.append({"key": str(room_type["id"]), "type": room_type, "rate": rate_of(room_type), "cells": cells})
     return {"days": days, "lines": lines, "min": venue["min_nights"], "max": venue["max_nights"]}
 
@@ -199,7 +235,7 @@ def hour_board(snapshot: Json, room: Json, first: str, count: int, now: int) -> 
             begin, end = at(day, minute, zone), at(day, minute + step, zone)
             in_hours = any(opens <= minute and minute + step <= closes for opens, closes in windows)
             found = _hour_state(venue, state.busy[room["id"]], in_hours, begin, end, now)
-            price = slot_price(rate, (end - begin) // MINUTE)
+            price = hours_price(room_type, begin, end, zone)
             cells.append({"key": begin, "from": begin, "to": end, "price": price, **found})
         lines.append({"key": day, "cells": cells})
     return {

@@ -4,10 +4,12 @@ import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ask } from "./account.js";
 import { say } from "./announce.js";
+import { Cancelling } from "./cancelling.js";
+import { Cash } from "./cash.js";
 import { Refused } from "./cells.js";
 import { Moving } from "./moving.js";
 import { html, now } from "./page.js";
-import { forgetTyped, keepTyped, valuesOf } from "./typed.js";
+import { money } from "./words.js";
 
 export const STATES = {
   held: "held",
@@ -19,18 +21,23 @@ export const STATES = {
   no_show: "no-show",
 };
 
-const REASONS = { change_of_plans: "Change of plans", found_better: "Found something better", illness: "Illness", weather: "Weather", venue: "The venue's reason", duplicate: "Booked twice", other: "Another reason" };
-
 /** The state a booking is in now: a hold that has run out is no hold. */
 export function stateOf(booking) {
   const isOver = ["held", "pending"].includes(booking.status) && booking.expires_at && Date.parse(booking.expires_at) <= now.value;
   return isOver ? "expired" : booking.status;
 }
 
+/** How much of a booking is paid. */
+export function paidWords({ price, paid, currency, payment_status: status }) {
+  if (status === "refunded") return "paid back";
+  if (paid > price) return `${money(paid, currency)} paid`;
+  return paid > 0 ? (paid === price ? "paid" : `${money(paid, currency)} of it paid`) : price > 0 ? "not paid yet" : "";
+}
+
 /** Bookings that this page has acted on: their changes are no news to whoever made them. */
 export const acted = new Set();
 
-/** The dialog that is open: { what: "cancel" or "move", booking, zone }. */
+/** The dialog that is open: { what: "cancel", "move" or "cash", booking, zone, isDesk }. */
 export const open = signal(null);
 
 export function Actions({ booking, zone, isDesk }) {
@@ -51,13 +58,15 @@ export function Actions({ booking, zone, isDesk }) {
     setBusy(false);
   };
   const button = (word, onClick, main) => html`<button type="button" class=${`button ${main ? "main" : "bare"}`} disabled=${busy} aria-label=${`${word} ${booking.reference}`} onClick=${onClick}>${word}</button>`;
-  const dialog = (what) => () => (open.value = { what, booking, zone });
+  const dialog = (what) => () => (open.value = { what, booking, zone, isDesk });
+  const cash = isDesk && booking.paid < booking.price && button("Cash", dialog("cash"));
   const shown = {
     held: () => [button("Confirm", () => act("POST", `/holds/${booking.id}/confirm`, "confirmed"), true), button("Release", () => act("DELETE", `/holds/${booking.id}`, "released"))],
-    pending: () => [isDesk && button("Confirm", () => act("POST", `/holds/${booking.id}/confirm`, "confirmed"), true), button("Cancel", dialog("cancel"))],
+    pending: () => [isDesk && button("Confirm", () => act("POST", `/holds/${booking.id}/confirm`, "confirmed"), true), cash, button("Cancel", dialog("cancel"))],
     confirmed: () => [
       isDesk && hasBegun && button("Came", () => act("POST", `/bookings/${booking.id}/complete`, "completed"), true),
       isDesk && hasBegun && button("No-show", () => act("POST", `/bookings/${booking.id}/no-show`, "marked no-show")),
+      cash,
       button("Move", dialog("move")),
       button("Cancel", dialog("cancel")),
     ],
@@ -65,6 +74,8 @@ export function Actions({ booking, zone, isDesk }) {
   if (!shown) return null;
   return html`<div class="row acts">${shown()}</div><${Refused} refusal=${refusal} onPick=${() => {}} label=${(one) => one.label} />`;
 }
+
+const LABELS = { move: "Move the booking", cancel: "Cancel the booking", cash: "Record cash" };
 
 /** The dialogs of whatever list is on the page; one of them is open at most. */
 export function Dialogs() {
@@ -75,35 +86,9 @@ export function Dialogs() {
     if (!asked && dialog.current?.open) dialog.current.close();
   }, [asked]);
   const close = () => (open.value = null);
-  return html`<dialog ref=${dialog} aria-label=${asked?.what === "move" ? "Move the booking" : "Cancel the booking"} onClose=${close}>
-    ${asked?.what === "cancel" && html`<${Cancelling} key=${asked.booking.id} booking=${asked.booking} onDone=${close} />`}
+  return html`<dialog ref=${dialog} aria-label=${LABELS[asked?.what]} onClose=${close}>
+    ${asked?.what === "cancel" && html`<${Cancelling} key=${asked.booking.id} booking=${asked.booking} isDesk=${asked.isDesk} before=${() => acted.add(asked.booking.id)} onDone=${close} />`}
+    ${asked?.what === "cash" && html`<${Cash} key=${asked.booking.id} booking=${asked.booking} before=${() => acted.add(asked.booking.id)} onDone=${close} />`}
     ${asked?.what === "move" && html`<${Moving} key=${asked.booking.id} booking=${asked.booking} zone=${asked.zone} onDone=${close} />`}
   </dialog>`;
-}
-
-function Cancelling({ booking, onDone }) {
-  const form = useRef(null);
-  const name = `cancel.${booking.id}`;
-  const [refusal, setRefusal] = useState(null);
-  useEffect(() => void keepTyped(form.current, name), []);
-  const submit = async (event) => {
-    event.preventDefault();
-    setRefusal(null);
-    try {
-      acted.add(booking.id);
-      await ask("POST", `/bookings/${booking.id}/cancel`, valuesOf(form.current));
-      forgetTyped(name);
-      say(`${booking.reference} cancelled`);
-      onDone();
-    } catch (refused) {
-      setRefusal(refused);
-    }
-  };
-  return html`<form ref=${form} onSubmit=${submit}>
-    <h2>Cancel ${booking.reference}</h2>
-    <label class="field"><span>Why</span><select name="reason_code">${Object.entries(REASONS).map(([code, words]) => html`<option value=${code}>${words}</option>`)}</select></label>
-    <label class="field"><span>A word to the other side</span><textarea name="reason" maxlength="1000"></textarea></label>
-    <${Refused} refusal=${refusal} onPick=${() => {}} label=${(one) => one.label} />
-    <div class="row between"><button class="button main">Cancel the booking</button><button type="button" class="button" onClick=${onDone}>Keep it</button></div>
-  </form>`;
 }

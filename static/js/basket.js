@@ -7,7 +7,7 @@ import { say } from "./announce.js";
 import { Refused, Ring } from "./cells.js";
 import { followMe } from "./following.js";
 import { html, now } from "./page.js";
-import { zoneOf } from "./venues.js";
+import { venueOf, zoneOf } from "./venues.js";
 import { clock, dayRange, many, money, sums, timeRange } from "./words.js";
 import { addDays } from "./zone.js";
 
@@ -33,11 +33,13 @@ const refresh = signal(0);
 
 /** When an item is, in words, on its venue's clock. */
 export function itemTime(item, zone) {
+  if (["addon", "fee"].includes(item.kind)) return "";
   return item.kind === "stay" ? dayRange(item.check_in, addDays(item.check_out, -1)) : timeRange(item.starts_at, item.ends_at, zone);
 }
 
 /** An item as it is asked for anew. */
 export function askOf(item) {
+  if (item.kind === "addon") return { kind: "addon", addon_id: item.addon_id, quantity: item.quantity };
   if (item.kind === "place") return { kind: "place", session_id: item.session_id, quantity: item.quantity };
   if (item.kind === "slot") return { kind: "slot", room_id: item.room_id, starts_at: item.starts_at, ends_at: item.ends_at, guests: item.guests };
   const what = item.room_id ? { room_id: item.room_id } : { room_type_id: item.room_type_id, quantity: item.quantity };
@@ -45,8 +47,8 @@ export function askOf(item) {
 }
 
 function itemWords(item) {
-  const count = item.kind === "place" ? `, ${many(item.quantity, "place")}` : item.quantity > 1 ? `, ${many(item.quantity, "room")}` : "";
-  return `${item.title}${count}`;
+  const word = { place: "place", addon: "piece" }[item.kind] ?? "room";
+  return `${item.title}${item.kind === "place" || item.quantity > 1 ? `, ${many(item.quantity, word)}` : ""}`;
 }
 
 export function Basket() {
@@ -90,12 +92,16 @@ export function Basket() {
     return ask("DELETE", path).then(() => say("Released"), setRefusal);
   };
 
+  // What is firm only once it is paid is paid; anything else can be paid now as well.
+  const mustPay = held.some((booking) => booking.price > 0 && booking.items.some((item) => venueOf(item.venue_id)?.confirmation === "payment"));
+  const pays = held.filter((booking) => booking.price > 0).map((booking) => html`<a key=${booking.id} class=${`button${mustPay ? " main" : ""}`} href=${`/checkout/${booking.id}`}>Pay${held.length > 1 ? ` ${money(booking.price, booking.currency)}` : ""}</a>`);
+  const main = mustPay ? pays[0] : html`<button type="button" class="button main" disabled=${busy} onClick=${confirm}>Confirm</button>`;
   const isOpen = opened.value ?? !(crowded.value || narrow.matches);
   const count = held.reduce((sum, booking) => sum + booking.items.length, 0);
   return html`<${Foot} labelledby="basket-title" isOpen=${isOpen}>
     <h2><button type="button" class="button bare" id="basket-title" aria-expanded=${isOpen} onClick=${() => (opened.value = !isOpen)}>${isOpen ? "Your basket" : html`<span class="only-read">Your basket: </span><span class="number">${many(count, "item")}, ${sums(total)}</span>`}</button>
       <span class="clock number" role="timer" aria-label=${`${Math.ceil((until - now.value) / 60_000)} minutes left`}><${Ring} until=${until} full=${full} />${clock(Math.min(until - now.value, full))}</span>
-      ${!isOpen && html`<button type="button" class="button main" disabled=${busy} onClick=${confirm}>Confirm</button>`}</h2>
+      ${!isOpen && main}</h2>
     ${!isOpen && html`<${Refused} refusal=${refusal} label=${(one) => one.label} onPick=${() => {}} />`}
     ${isOpen && html`<ul>
       ${held.flatMap((booking) =>
@@ -108,7 +114,7 @@ export function Basket() {
     <p class="total"><span>Total, locked</span><b class="number">${sums(total)}</b></p>
     <${Refused} refusal=${refusal} label=${(one) => one.label} onPick=${() => {}} />
     <div class="acts">
-      <button type="button" class="button main" disabled=${busy} onClick=${confirm}>Confirm</button>
+      ${mustPay ? pays : [main, pays]}
       <button type="button" class="button" disabled=${busy} onClick=${renew}>Renew</button>
       <button type="button" class="button" disabled=${busy} onClick=${releaseAll}>Release all</button>
     </div>`}
@@ -156,6 +162,6 @@ function Done() {
   return html`<${Foot} role="status">
     <h2>${pending ? "Waiting for your payment" : "Booked"} <button type="button" class="button bare" aria-label="Close" onClick=${() => (done.value = null)}>✕</button></h2>
     <p>${done.value.map((booking) => html`<b class="number">${booking.reference}</b> `)}</p>
-    <div class="acts"><a class="button main" href="/bookings">My bookings</a></div>
+    <div class="acts">${done.value.filter((booking) => booking.paid < booking.price).map((booking) => html`<a key=${booking.id} class="button" href=${`/checkout/${booking.id}`}>Pay ${money(booking.price - booking.paid, booking.currency)}</a>`)}<a class="button main" href="/bookings">My bookings</a></div>
   <//>`;
 }

@@ -1,11 +1,12 @@
 /** My bookings: the next one first, with its ticket. */
 
-import { Actions, Dialogs, stateOf } from "./acting.js";
+import { Actions, Dialogs, paidWords, stateOf } from "./acting.js";
 import { person } from "./account.js";
 import { useLit } from "./announce.js";
 import { bookings, itemTime } from "./basket.js";
 import { State } from "./desk-feed.js";
 import { draw, html, now } from "./page.js";
+import { Papers } from "./papers.js";
 import { venueOf, zoneOf } from "./venues.js";
 import { many, money, visitorsTime } from "./words.js";
 
@@ -34,16 +35,18 @@ function Section({ title, rows, marks }) {
 
 function Ticket({ booking, isNext, isLit }) {
   const zone = zoneOf(booking.items[0].venue_id);
+  const mayPay = booking.paid < booking.price && ["held", "pending", "confirmed"].includes(stateOf(booking));
   return html`<li class=${`sheet ticket${isNext ? " next" : ""}${isLit ? " lit" : ""}`} data-booking=${booking.id}>
     <div class="stub"><span class="small quiet">Reference</span><b class="reference number">${booking.reference}</b><${State} booking=${booking} /></div>
     <div>${booking.items.map((item) => {
         const venue = venueOf(item.venue_id);
         const visitors = item.kind === "stay" || !venue ? "" : visitorsTime(item.starts_at, venue.timezone);
         return html`<div key=${item.id} class="item"><h3>${item.title}</h3>
-          <p><span class="number">${itemTime(item, zoneOf(item.venue_id))}</span>${item.kind === "place" ? `, ${many(item.quantity, "place")}` : item.quantity > 1 ? `, ${many(item.quantity, "room")}` : ""}${visitors && html` <span class="quiet small">${visitors}</span>`}</p>
+          <p><span class="number">${itemTime(item, zoneOf(item.venue_id))}</span>${item.kind === "place" ? `, ${many(item.quantity, "place")}` : item.quantity > 1 ? (item.kind === "addon" ? many(item.quantity, "piece") : `, ${many(item.quantity, "room")}`) : ""}${visitors && html` <span class="quiet small">${visitors}</span>`}</p>
           ${venue && html`<p class="small"><a href=${`/venues/${venue.id}`}>${venue.name}</a>${venue.address || venue.city ? ` · ${[venue.address, venue.city].filter(Boolean).join(", ")}` : ""}</p>`}</div>`;
       })}
-      <p class="number"><b>${money(booking.price, booking.currency)}</b></p>
+      <p class="row"><span><b class="number">${money(booking.price, booking.currency)}</b> <span class="quiet small number">${paidWords(booking)}</span></span>${mayPay && html`<a class="button" href=${`/checkout/${booking.id}`} aria-label=${`Pay ${booking.reference}`}>Pay ${money(booking.price - booking.paid, booking.currency)}</a>`}${booking.paid > 0 && !mayPay && html`<a href=${`/checkout/${booking.id}`} aria-label=${`Payments of ${booking.reference}`}>Payments</a>`}</p>
+      <${Papers} booking=${booking} />
       <${Actions} booking=${booking} zone=${zone} isDesk=${false} />
     </div>
   </li>`;

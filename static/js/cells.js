@@ -44,6 +44,15 @@ export function PlacesWords({ free, held, until, zone, full }) {
     ${held > 0 && html` <span class="number quiet">${held} held${until ? html`, back by ${time(until, zone)} <${Ring} until=${until} full=${full} />` : ""}</span>`}`;
 }
 
+/** A count that is stepped up and down. */
+export function Stepper({ label, value, least, most, onChange }) {
+  return html`<span class="stepper" role="group" aria-label=${label}>
+    <button type="button" class="button" aria-label=${`Fewer ${label}`} disabled=${value <= least} onClick=${() => onChange(value - 1)}>−</button>
+    <output>${value}<span class="unit"> ${value === 1 ? label.replace(/s$/, "") : label}</span></output>
+    <button type="button" class="button" aria-label=${`More ${label}`} disabled=${value >= most} onClick=${() => onChange(value + 1)}>+</button>
+  </span>`;
+}
+
 /** Why the hub said no, in one sentence, with what can be had instead as buttons. */
 export function Refused({ refusal, onPick, label, children }) {
   if (!refusal) return null;

@@ -3,14 +3,15 @@
 import { signal } from "@preact/signals";
 import { ask } from "./account.js";
 import { say } from "./announce.js";
-import { Refused } from "./cells.js";
-import { choose as runFrom, slotPrice } from "./grid.js";
+import { Refused, Stepper } from "./cells.js";
+import { choose as runFrom, hoursPrice, nightsPrice } from "./grid.js";
 import { data, html } from "./page.js";
+import { Extras, basketOf, forgetWishes, useQuote } from "./quoting.js";
 import { keep, kept } from "./typed.js";
 import { dayRange, duration, many, money, nightsOf, sums, timeRange, visitorsTime } from "./words.js";
 import { addDays, daysBetween } from "./zone.js";
 
-const name = `chosen.${data.venue_id}`;
+const name = `picked.${data.venue_id}`;
 
 /** Items ready to be asked for, each with its price and what it is called; the last one still follows the pointer. */
 export const chosen = signal(kept(name) ?? []);
@@ -47,21 +48,22 @@ export function runAt(board, name, line, place, extend) {
   return run;
 }
 
-/** Hold a basket; answers whether it is held. Any page's hold goes this way. */
-export async function hold(items) {
+/** Hold a basket, at the price of a quote if there is one; answers whether it is held. Any page's hold goes this way. */
+export async function hold(items, quote) {
   busy.value = true;
   try {
-    await ask("POST", "/holds", { items });
+    await ask("POST", "/holds", { ...basketOf(items), ...(quote && { quote: quote.token }) });
+    forgetWishes();
     return true;
   } finally {
     busy.value = false;
   }
 }
 
-export async function holdChosen(items) {
+export async function holdChosen(items, quote) {
   refusal.value = null;
   try {
-    await hold(items);
+    await hold(items, quote);
     choose([]);
     say("Held for you");
   } catch (refused) {
@@ -75,25 +77,21 @@ export function stayWords(item) {
   return `${nights === 1 ? dayRange(item.check_in, item.check_in) : dayRange(item.check_in, last)}, ${nightsOf(nights)}`;
 }
 
-function Stepper({ label, value, least, most, onChange }) {
-  return html`<span class="stepper" role="group" aria-label=${label}>
-    <button type="button" class="button" aria-label=${`Fewer ${label}`} disabled=${value <= least} onClick=${() => onChange(value - 1)}>−</button>
-    <output>${value}<span class="unit"> ${value === 1 ? label.replace(/s$/, "") : label}</span></output>
-    <button type="button" class="button" aria-label=${`More ${label}`} disabled=${value >= most} onClick=${() => onChange(value + 1)}>+</button>
-  </span>`;
-}
-
-export { Stepper };
-
 function change(one, fields) {
   const item = { ...one.item, ...fields };
   if (fields.quantity && item.guests < 1) item.guests = 1;
-  choose(chosen.value.map((other) => (other === one ? { ...one, item, price: priceOf(one, item) } : other)));
+  choose(chosen.value.map((other) => (other === one ? { ...one, item, price: priceOf(one.type, item, one.zone) } : other)));
 }
 
-function priceOf(one, item) {
-  if (item.kind === "stay") return one.rate * daysBetween(item.check_in, item.check_out) * item.quantity;
-  return slotPrice(one.rate, (Date.parse(item.ends_at) - Date.parse(item.starts_at)) / 60_000);
+function priceOf(type, item, zone) {
+  if (item.kind === "stay") return nightsPrice(type, item.check_in, item.check_out) * item.quantity;
+  return hoursPrice(type, Date.parse(item.starts_at), Date.parse(item.ends_at), zone);
+}
+
+/** An item of a room type as it is chosen: with what it is called, how many it takes and what it costs. */
+export function asChosen(item, { capacity, sold_as, price, discount_percentage, rates }, title, venue) {
+  const type = { price, discount_percentage, rates };
+  return { item, title, capacity, isPool: sold_as === "pool", type, price: priceOf(type, item, venue.timezone), currency: venue.currency, zone: venue.timezone };
 }
 
 function Line({ one, zone, free }) {
@@ -113,6 +111,7 @@ function Line({ one, zone, free }) {
 /** The bar that says what is chosen, what it costs, and holds it. */
 export function Chosen({ venue, kind, isFree, most }) {
   const items = chosen.value.filter((one) => one.item.kind === kind);
+  const priced = useQuote(items.length ? chosen.value.map((one) => one.item) : []);
   if (!items.length && !(refusal.value && refusal.value.about === kind)) return null;
   const last = items.at(-1);
   const totals = {};
@@ -123,9 +122,10 @@ export function Chosen({ venue, kind, isFree, most }) {
   return html`<div class="chosen" role="group" aria-label="What you have chosen">
     <div class="chosen-lines">${items.map((one) => html`<${Line} key=${JSON.stringify(one.item)} one=${one} zone=${venue.timezone} free=${most?.(one)} />`)}</div>
     ${gone.length > 0 && html`<p class="wrong" role="alert">${gone.map((one) => one.title).join(", ")}: somebody was faster. Choose another time.</p>`}
+    <${Extras} venue=${venue} priced=${priced.isCurrent ? priced : null} />
     <${Refused} refusal=${refusal.value} onPick=${pick} label=${label} />
     <div class="row">
-      <button type="button" class="button main" disabled=${busy.value || gone.length > 0} onClick=${() => holdChosen(chosen.value.map((one) => one.item))}>
+      <button type="button" class="button main" disabled=${busy.value || gone.length > 0} onClick=${() => holdChosen(chosen.value.map((one) => one.item), priced.isCurrent ? priced.quote : null)}>
         ${chosen.value.length > 1 ? `Hold all ${chosen.value.length}, ${sums(totals)}` : "Hold"} for ${duration(venue.hold_seconds)}
       </button>
       <button type="button" class="button" disabled=${last?.aside} onClick=${() => choose(chosen.value.map((one) => ({ ...one, aside: true })))} title="Choose more, and hold all together">+ More</button>

@@ -34,14 +34,36 @@ export function stateOf(snapshot, now) {
   return { busy, nights, places };
 }
 
-/** What one night or hour costs with the type's own discount; minor units, rounded half up. */
-export function rateOf(type) {
-  return Math.floor((type.price * (10_000 - Math.round(type.discount_percentage * 100)) + 5_000) / 10_000);
+/** The rate that counts on a local day, which is the first that fits. */
+function rated(type, day) {
+  const name = day && WEEK[weekday(day)];
+  return day && (type.rates ?? []).find((rate) => (!rate.starts_on || rate.starts_on <= day) && (!rate.ends_on || day <= rate.ends_on) && (!rate.weekdays.length || rate.weekdays.includes(name)));
 }
 
-/** What some minutes cost at an hourly rate; minor units, rounded half up. */
-export function slotPrice(rate, minutes) {
-  return Math.floor((rate * minutes * 2 + 60) / 120);
+/** What one night or hour costs, usually or on a local day, with the type's own discount; minor units, rounded half up. */
+export function rateOf(type, day) {
+  const rate = rated(type, day);
+  const price = rate ? (rate.price ?? Math.floor((type.price * rate.percent * 2 + 100) / 200)) : type.price;
+  return Math.floor((price * (10_000 - Math.round(type.discount_percentage * 100)) + 5_000) / 10_000);
+}
+
+/** What nights cost, each by its own rate. */
+export function nightsPrice(type, checkIn, checkOut) {
+  return Array.from({ length: daysBetween(checkIn, checkOut) }, (_, n) => rateOf(type, addDays(checkIn, n))).reduce((sum, rate) => sum + rate, 0);
+}
+
+/** What a time costs by the rates of the local days that it lies on; minor units, rounded half up once. */
+export function hoursPrice(type, from, to, zone) {
+  const hourly = (amount) => Math.floor((amount * 2 + 60) / 120);
+  if (!type.rates?.length) return hourly(rateOf(type) * Math.floor(Math.max(to - from, 0) / MINUTE));
+  let { day } = localAt(from, zone);
+  let total = 0;
+  for (let begin = from; begin < to; day = addDays(day, 1)) {
+    const until = Math.min(to, instantOf(day, 1440, zone));
+    if (until > begin) total += rateOf(type, day) * Math.floor((until - begin) / MINUTE);
+    begin = Math.max(begin, until);
+  }
+  return hourly(total);
 }
 
 export function typesBy(snapshot, unit) {
@@ -81,7 +103,7 @@ export function nightBoard(snapshot, first, count, now) {
   const types = typesBy(snapshot, "night");
   const lines = types.map((type) => {
     const rooms = type.sold_as === "room" ? roomsOf(snapshot, [type]) : [];
-    const cells = days.map((day) => nightCell(venue, type, rooms, day, state, now));
+    const cells = days.map((day) => ({ ...nightCell(venue, type, rooms, day, state, now), rate: rateOf(type, day) }));
     return { key: String(type.id), type, rate: rateOf(type), cells };
   });
   return { days, lines, min: venue.min_nights, max: venue.max_nights };
@@ -152,7 +174,7 @@ export function hourBoard(snapshot, room, first, count, now) {
       const from = instantOf(day, minute, venue.timezone);
       const to = instantOf(day, minute + step, venue.timezone);
       const inHours = open.some((window) => window[0] <= minute && minute + step <= window[1]);
-      return { key: from, from, to, price: slotPrice(rate, (to - from) / MINUTE), ...hourState(venue, state.busy.get(room.id), inHours, from, to, now) };
+      return { key: from, from, to, price: hoursPrice(type, from, to, venue.timezone), ...hourState(venue, state.busy.get(room.id), inHours, from, to, now) };
     });
     return { key: day, cells };
   });

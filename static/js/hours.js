@@ -3,8 +3,8 @@
 import { useRef } from "preact/hooks";
 import { announce, useLit } from "./announce.js";
 import { Held } from "./cells.js";
-import { anchor, being, Chosen, chooseNow, chosen, runAt } from "./choosing.js";
-import { hourBoard, slotPrice } from "./grid.js";
+import { anchor, asChosen, being, Chosen, chooseNow, chosen, runAt } from "./choosing.js";
+import { hourBoard } from "./grid.js";
 import { useGrid } from "./keys.js";
 import { Paging } from "./nights.js";
 import { html, now } from "./page.js";
@@ -24,14 +24,8 @@ export function Hours({ snapshot, rooms, room, first, today, onRoom, onTurn, min
     const run = runAt(board, "hours", line, row, extend);
     if (!run) return;
     const [from, to] = [line.cells[run[0]].from, line.cells[run[1]].to];
-    chooseNow({
-      item: { kind: "slot", room_id: room.id, starts_at: new Date(from).toISOString(), ends_at: new Date(to).toISOString(), guests: Math.min(being()?.item.guests ?? 1, board.type.capacity) },
-      title: room.number,
-      capacity: board.type.capacity,
-      rate: board.rate,
-      price: slotPrice(board.rate, (to - from) / 60_000),
-      currency: venue.currency,
-    });
+    const item = { kind: "slot", room_id: room.id, starts_at: new Date(from).toISOString(), ends_at: new Date(to).toISOString(), guests: Math.min(being()?.item.guests ?? 1, board.type.capacity) };
+    chooseNow(asChosen(item, board.type, room.number, venue));
   };
   const keys = useGrid(table, { rows: board.rows.length, columns: board.lines.length, onPick: pick, along: "column" });
 

@@ -6,13 +6,26 @@ import { localAt } from "./zone.js";
 
 export const PLANS = { full: "All at once", deposit: "Deposit first", milestone: "In three parts" };
 
+const SOLD = new Set(["stay", "slot", "place", "addon"]);
+
+/** What is taken off or added to each item for one reason stands on one line. */
+function merged(lines) {
+  const found = new Map();
+  for (const line of lines) {
+    const key = SOLD.has(line.kind) ? found.size : `${line.kind} ${line.title} ${line.included}`;
+    const other = found.get(key);
+    found.set(key, other ? { ...other, amount: other.amount + line.amount } : { ...line, quantity: SOLD.has(line.kind) ? line.quantity : 1 });
+  }
+  return [...found.values()];
+}
+
 /** The lines of a quote as they add up; under a plan that takes something off, that too. */
 export function Lines({ quote, plan, caption = "What it costs" }) {
   const { currency } = quote;
   const total = plan?.total ?? quote.total;
   const row = (line, n) => html`<tr key=${n} class=${line.included ? "small" : undefined}><th scope="row">${line.included ? `of which ${line.title}` : line.title}${line.quantity > 1 ? ` × ${line.quantity}` : ""}</th><td class="number">${money(line.amount, currency)}</td></tr>`;
   return html`<table class="sum"><caption class="only-read">${caption}</caption>
-    <tbody>${quote.lines.map(row)}
+    <tbody>${merged(quote.lines).map(row)}
       ${total !== quote.total && html`<tr><th scope="row">Off for paying all at once</th><td class="number">${money(total - quote.total, currency)}</td></tr>`}
       ${plan?.bonus.map((bonus) => html`<tr key=${bonus} class="small"><th scope="row">${bonus}</th><td>free</td></tr>`)}</tbody>
     <tfoot><tr><th scope="row">Total</th><td class="number">${money(total, currency)}</td></tr></tfoot>

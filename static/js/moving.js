@@ -6,29 +6,16 @@ import { say } from "./announce.js";
 import { askOf } from "./basket.js";
 import { Refused } from "./cells.js";
 import { html } from "./page.js";
+import { asField, moment } from "./reading.js";
 import { forgetTyped, keepTyped } from "./typed.js";
 import { dateTime, money, timeRange } from "./words.js";
-import { instantOf, localAt } from "./zone.js";
-
-const pad = (count) => String(count).padStart(2, "0");
-
-/** An instant as a field of a form shows it, on the venue's clock. */
-function field(at, zone) {
-  const { day, minute } = localAt(Date.parse(at), zone);
-  return `${day}T${pad(Math.floor(minute / 60))}:${pad(minute % 60)}`;
-}
-
-function instant(text, zone) {
-  const [day, clock] = text.split("T");
-  return new Date(instantOf(day, Number(clock.slice(0, 2)) * 60 + Number(clock.slice(3, 5)), zone)).toISOString();
-}
 
 /** The item as the form asks for it. */
 function asAsk(item, form, zone) {
   const value = (name) => form.elements[`${item.id}.${name}`].value;
   const moved = {
     stay: () => ({ check_in: value("check_in"), check_out: value("check_out") }),
-    slot: () => ({ starts_at: instant(value("starts_at"), zone), ends_at: instant(value("ends_at"), zone) }),
+    slot: () => ({ starts_at: moment(form, `${item.id}.starts_at`, zone), ends_at: moment(form, `${item.id}.ends_at`, zone) }),
     place: () => ({ session_id: Number(value("session_id")), quantity: Number(value("quantity")) }),
   }[item.kind]();
   return { ...askOf(item), ...moved };
@@ -79,7 +66,7 @@ function Item({ item, zone }) {
   const input = (name, label, type, value, more) => html`<label class="field"><span>${label}</span><input name=${`${item.id}.${name}`} type=${type} defaultValue=${value} required ...${more} /></label>`;
   return html`<fieldset><legend>${item.title}</legend>
     ${item.kind === "stay" && html`${input("check_in", "First night", "date", item.check_in)}${input("check_out", "Departure", "date", item.check_out)}`}
-    ${item.kind === "slot" && html`${input("starts_at", "From", "datetime-local", field(item.starts_at, zone))}${input("ends_at", "To", "datetime-local", field(item.ends_at, zone))}`}
+    ${item.kind === "slot" && html`${input("starts_at", "From", "datetime-local", asField(item.starts_at, zone))}${input("ends_at", "To", "datetime-local", asField(item.ends_at, zone))}`}
     ${item.kind === "place" && html`<${Sessions} item=${item} zone=${zone} />${input("quantity", "Places", "number", item.quantity, { min: 1, max: 1000 })}`}
   </fieldset>`;
 }

@@ -2,7 +2,7 @@
 
 import { useRef } from "preact/hooks";
 import { announce, useLit } from "./announce.js";
-import { anchor, being, chosen, chooseNow, Chosen, runAt } from "./choosing.js";
+import { anchor, asChosen, being, chosen, chooseNow, Chosen, runAt } from "./choosing.js";
 import { Held } from "./cells.js";
 import { nightBoard } from "./grid.js";
 import { useGrid } from "./keys.js";
@@ -26,18 +26,10 @@ export function Nights({ snapshot, first, today, onTurn, mine }) {
     const start = being();
     const run = runAt(board, "nights", line, column, extend);
     if (!run) return;
-    const days = run[1] - run[0] + 1;
     const old = start?.item.kind === "stay" ? start.item : { guests: 1, quantity: 1 };
     const quantity = Math.min(old.quantity, ...line.cells.slice(run[0], run[1] + 1).map((cell) => cell.free));
-    chooseNow({
-      item: { kind: "stay", room_type_id: line.type.id, check_in: line.cells[run[0]].key, check_out: addDays(line.cells[run[1]].key, 1), guests: Math.min(old.guests, line.type.capacity * quantity), quantity },
-      title: line.type.name,
-      capacity: line.type.capacity,
-      isPool: line.type.sold_as === "pool",
-      rate: line.rate,
-      price: line.rate * days * quantity,
-      currency: venue.currency,
-    });
+    const item = { kind: "stay", room_type_id: line.type.id, check_in: line.cells[run[0]].key, check_out: addDays(line.cells[run[1]].key, 1), guests: Math.min(old.guests, line.type.capacity * quantity), quantity };
+    chooseNow(asChosen(item, line.type, line.type.name, venue));
   };
   const keys = useGrid(table, { rows: board.lines.length, columns: board.days.length, onPick: pick, along: "row" });
 
@@ -55,7 +47,7 @@ export function Nights({ snapshot, first, today, onTurn, mine }) {
         (line, row) => html`<tr role="row" key=${line.key}><th role="rowheader">${line.type.name}<small>sleeps ${line.type.capacity} · ${money(line.rate, venue.currency)}</small></th>
           ${line.cells.map((cell, column) => {
             const yours = mine.some((item) => item.kind === "stay" && item.room_type_id === line.type.id && item.check_in <= cell.key && cell.key < item.check_out);
-            return html`<${Night} key=${cell.key} cell=${cell} yours=${yours} selected=${chosenAt(line, cell)} lit=${lit.has(`${line.key} ${cell.key}`)} venue=${venue} place=${keys.place(row, column)} />`;
+            return html`<${Night} key=${cell.key} cell=${cell} usual=${line.rate} yours=${yours} selected=${chosenAt(line, cell)} lit=${lit.has(`${line.key} ${cell.key}`)} venue=${venue} place=${keys.place(row, column)} />`;
           })}</tr>`,
       )}</tbody>
     </table></div>
@@ -63,11 +55,13 @@ export function Nights({ snapshot, first, today, onTurn, mine }) {
     <${Chosen} venue=${venue} kind="stay" isFree=${isFree} most=${most} />`;
 }
 
-function Night({ cell, yours, selected, lit, venue, place }) {
+function Night({ cell, usual, yours, selected, lit, venue, place }) {
   const state = yours ? "yours" : cell.state;
+  // What costs another price than usual says so in place of the word.
+  const left = cell.rate === usual ? html`<small>left</small>` : html`<small class="number"><span class="only-read">left, </span>${money(cell.rate, venue.currency)}</small>`;
   return html`<td role="gridcell" class="cell" data-state=${state} data-lit=${lit || undefined} aria-selected=${selected ? "true" : "false"} ...${place}>
     ${yours && html`<span class="word"><span class="tick" aria-hidden="true">✓</span>yours</span>`}
-    ${cell.state === "free" ? (yours ? html`<small>${cell.free} left</small>` : html`<span class="count">${cell.free}</span><small>left</small>`) : null}
+    ${cell.state === "free" ? (yours ? html`<small>${cell.free} left</small>` : html`<span class="count">${cell.free}</span>${left}`) : null}
     ${!yours && cell.state === "held" ? html`<${Held} until=${cell.until} full=${venue.hold_seconds * 1000} zone=${venue.timezone} />` : null}
     ${!yours && cell.state === "taken" ? "full" : null}
     ${cell.state === "closed" && !yours ? html`<span class="only-read">closed</span><span aria-hidden="true">–</span>` : null}

@@ -2,10 +2,11 @@
 
 import { useState } from "preact/hooks";
 import { announce, say, useLit } from "./announce.js";
-import { Dots, PlacesWords, Refused } from "./cells.js";
-import { hold, Stepper } from "./choosing.js";
+import { Dots, PlacesWords, Refused, Stepper } from "./cells.js";
+import { hold } from "./choosing.js";
 import { sessionRows } from "./grid.js";
 import { html, now } from "./page.js";
+import { Extras } from "./quoting.js";
 import { keep, kept } from "./typed.js";
 import { dateOf, many, money, time, visitorsTime } from "./words.js";
 
@@ -21,7 +22,8 @@ export function Places({ snapshot, mine }) {
     <ul class="sessions">
       ${rows.map((row) => html`<${Session} key=${row.session.id} row=${row} venue=${venue} isLit=${lit.has(row.session.id)} mine=${mine} />`)}
       ${!rows.length && html`<li class="quiet">No sessions are planned.</li>`}
-    </ul>`;
+    </ul>
+    ${rows.length > 0 && html`<${Extras} venue=${venue} />`}`;
 }
 
 function Session({ row, venue, isLit, mine }) {

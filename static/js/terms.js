@@ -1,12 +1,13 @@
 /** A venue's terms: taxes, payment plans, cancellation, refunds, discounts and points, as its owner sets them. */
 
 import { useState } from "preact/hooks";
-import { Refusal, ask } from "./account.js";
+import { ask } from "./account.js";
 import { Checkbox, Choice, Field, Form } from "./fields.js";
 import { data, html } from "./page.js";
 import { OnItsWay, Section, Waiting, asked, drawFor, useTogether } from "./personal.js";
+import { amount, amountOrNothing, percent, whole } from "./reading.js";
 import { keep, kept } from "./typed.js";
-import { money, plain, minorOf, scaled } from "./words.js";
+import { money, plain } from "./words.js";
 
 const path = `/venues/${data.venue_id}`;
 const venue = asked(path);
@@ -26,28 +27,6 @@ function stepsOf({ terms, cancellation }) {
   return hours ? [{ hours_before: hours, refund_percent: 100 }, { hours_before: 0, refund_percent: after }] : [{ hours_before: 0, refund_percent: 100 }];
 }
 
-const isWrong = (field, message) => {
-  throw new Refusal({ status: 422, errors: [{ field, message }] });
-};
-
-function whole(form, name) {
-  const typed = form.elements[name].value;
-  const value = scaled(typed, 0);
-  return Number.isNaN(value) ? isWrong(name, "must be a whole number") : value;
-}
-
-/** Percents as they are kept: hundredths of one. */
-function basisPoints(form, name) {
-  const value = scaled(form.elements[name].value, 2);
-  return Number.isNaN(value) ? isWrong(name, "must be a percentage such as 7.5") : value;
-}
-
-function amount(form, name, currency) {
-  const typed = form.elements[name].value.trim();
-  const value = minorOf(typed, currency);
-  return typed && Number.isNaN(value) ? isWrong(name, "must be an amount such as 12.50") : value;
-}
-
 const indexes = (form, name) => [...form.elements].map((field) => field.name.match(new RegExp(`^${name}\\.(\\d+)\\.`))?.[1]).filter((n, place, all) => n && all.indexOf(n) === place);
 
 /** All terms as the form has them; rows left empty are left out. */
@@ -55,9 +34,8 @@ function read(form, currency) {
   const { elements } = form;
   const taxes = indexes(form, "taxes").filter((n) => elements[`taxes.${n}.basis_points`].value.trim());
   const steps = indexes(form, "cancellation_steps").filter((n) => elements[`cancellation_steps.${n}.hours_before`].value.trim());
-  const above = amount(form, "refund_approval_above", currency);
   return {
-    taxes: taxes.map((n) => ({ name: elements[`taxes.${n}.name`].value.trim() || "Tax", basis_points: basisPoints(form, `taxes.${n}.basis_points`), inclusive: elements[`taxes.${n}.inclusive`].checked })),
+    taxes: taxes.map((n) => ({ name: elements[`taxes.${n}.name`].value.trim() || "Tax", basis_points: percent(form, `taxes.${n}.basis_points`), inclusive: elements[`taxes.${n}.inclusive`].checked })),
     plans: PLANS.map(([plan]) => plan).filter((plan) => elements[`plan.${plan}`].checked),
     deposit_percent: whole(form, "deposit_percent"),
     balance_days: whole(form, "balance_days"),
@@ -69,11 +47,11 @@ function read(form, currency) {
     cancellation_steps: steps.map((n) => ({ hours_before: whole(form, `cancellation_steps.${n}.hours_before`), refund_percent: whole(form, `cancellation_steps.${n}.refund_percent`) })),
     non_refundable: elements.non_refundable.checked,
     refund_to: elements.refund_to.value,
-    refund_approval_above: Number.isNaN(above) ? null : above,
+    refund_approval_above: amountOrNothing(form, "refund_approval_above", currency),
     student_percent: whole(form, "student_percent"),
     student_bookings_a_year: whole(form, "student_bookings_a_year"),
-    points_basis_points: basisPoints(form, "points_basis_points"),
-    point_value: amount(form, "point_value", currency) || 0,
+    points_basis_points: percent(form, "points_basis_points"),
+    point_value: amount(form, "point_value", currency),
     release_hours: whole(form, "release_hours"),
   };
 }

@@ -12,6 +12,11 @@ from tests.doors import AppServer
 
 ZONES = ("Europe/Lisbon", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe", "America/Santiago", "UTC")
 JUMPS = ("2027-03-12", "2027-03-26", "2027-10-29", "2027-06-01")
+SEASONS: tuple[dict[str, Any], ...] = (
+    {"starts_on": "2027-03-13", "ends_on": "2027-10-30", "weekdays": [], "price": 7_777, "percent": None},
+    {"starts_on": None, "ends_on": None, "weekdays": ["fri", "sat"], "price": None, "percent": 133},
+    {"starts_on": "2027-03-27", "ends_on": None, "weekdays": ["sun"], "price": 1, "percent": None},
+)
 WINDOWS = (
     [["09:00", "22:00"]],
     [["08:30", "12:00"], ["13:00", "18:30"]],
@@ -65,6 +70,7 @@ def a_snapshot(chance: random.Random, now: datetime) -> dict[str, Any]:
             "price_unit": unit,
             "price": chance.randrange(0, 50_000),
             "discount_percentage": chance.choice((0, 0, 12.5, 33.33, 100)),
+            "rates": chance.sample(SEASONS, chance.randrange(0, 3)),
             "is_active": chance.random() < 0.9,
             "capacity": 2,
             "total_rooms": chance.randrange(0, 5),

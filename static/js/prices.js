@@ -1,0 +1,22 @@
+/** What a venue charges: rates of seasons and weekdays, offers, and what it sells beside its rooms. */
+
+import { Addons } from "./addons.js";
+import { Offers } from "./offers.js";
+import { data, html } from "./page.js";
+import { OnItsWay, Section, Waiting, asked, drawFor, useTogether } from "./personal.js";
+import { Rates } from "./rates.js";
+
+const venue = asked(`/venues/${data.venue_id}`);
+
+function Prices() {
+  if (!useTogether(venue)) return html`<${OnItsWay} />`;
+  const of = venue.data.value;
+  if (!of) return html`<${Waiting} of=${venue} />`;
+  return html`<div class="stack">
+    <${Section} title="Rates" id="rates"><p class="small quiet">What a night or hour costs in a season or on some weekdays. The narrowest that fits counts; what is held or booked keeps its price.</p><${Rates} venue=${of} /><//>
+    <${Section} title="Offers" id="offers"><p class="small quiet">A code takes something off. Only one counts for a booking.</p><${Offers} venue=${of} /><//>
+    <${Section} title="Add-ons" id="addons"><p class="small quiet">What is sold beside rooms and places.</p><${Addons} venue=${of} /><//>
+  </div>`;
+}
+
+drawFor(Prices);
