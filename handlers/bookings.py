@@ -5,6 +5,7 @@ from __future__ import annotations
 from handlers.endpoint import Call, endpoint
 from hub.models.base import Page
 from hub.models.bookings import (
+    AskCancellation,
     Booking,
     BookingHistory,
     CancelBooking,
@@ -13,6 +14,7 @@ from hub.models.bookings import (
     NameBooking,
     RescheduleBooking,
 )
+from hub.models.cancellations import Cancellation, CancelledBooking
 from hub.services import bookings
 
 
@@ -48,15 +50,31 @@ async def history(call: Call, ask: NameBooking) -> BookingHistory:
     return BookingHistory(items=await bookings.history(call.hub, call.actor, ask))
 
 
+@endpoint("bookings.cancellation", "GET /bookings/{booking_id}/cancellation")
+async def cancellation(call: Call, ask: AskCancellation) -> Cancellation:
+    """Show what cancelling a booking, some of its items or fewer of one would give back now."""
+    return await bookings.cancellation(call.hub, call.actor, ask)
+
+
 @endpoint(
     "bookings.cancel",
     "POST /bookings/{booking_id}/cancel",
     repeatable=True,
-    tells=("booking.cancelled", "availability.changed"),
+    tells=(
+        "booking.cancelled",
+        "booking.changed",
+        "booking.withdrawn",
+        "refund.changed",
+        "wallet.changed",
+        "availability.changed",
+    ),
     in_person=True,
 )
-async def cancel(call: Call, ask: CancelBooking) -> Booking:
-    """Cancel a booking; what it had taken is free at once."""
+async def cancel(call: Call, ask: CancelBooking) -> CancelledBooking:
+    """Cancel a booking, some of its items or fewer of one; what they had taken is free at once.
+
+    What was agreed is given back, exactly as `GET /bookings/{booking_id}/cancellation` shows it.
+    """
     return await bookings.cancel(call.hub, call.actor, ask)
 
 
@@ -64,7 +82,7 @@ async def cancel(call: Call, ask: CancelBooking) -> Booking:
     "bookings.reschedule",
     "POST /bookings/{booking_id}/reschedule",
     repeatable=True,
-    tells=("booking.rescheduled", "booking.withdrawn", "availability.changed"),
+    tells=("booking.rescheduled", "booking.withdrawn", "refund.changed", "wallet.changed", "availability.changed"),
     in_person=True,
 )
 async def reschedule(call: Call, ask: RescheduleBooking) -> Booking:
@@ -87,7 +105,7 @@ async def complete(call: Call, ask: NameBooking) -> Booking:
     "bookings.no_show",
     "POST /bookings/{booking_id}/no-show",
     repeatable=True,
-    tells=("booking.no_show", "availability.changed"),
+    tells=("booking.no_show", "refund.changed", "wallet.changed", "availability.changed"),
 )
 async def no_show(call: Call, ask: NameBooking) -> Booking:
     """Mark that the guests did not come; for the venue's staff, once the booking has begun."""

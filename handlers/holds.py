@@ -50,7 +50,7 @@ async def confirm(call: Call, ask: NameBooking) -> Booking:
     "holds.release",
     "DELETE /holds/{booking_id}",
     status=204,
-    tells=("booking.cancelled", "availability.changed"),
+    tells=("booking.cancelled", "refund.changed", "wallet.changed", "availability.changed"),
 )
 async def release(call: Call, ask: NameBooking) -> None:
     """Give a hold back; its places are free at once."""
@@ -60,7 +60,14 @@ async def release(call: Call, ask: NameBooking) -> None:
 @endpoint(
     "holds.release_item",
     "DELETE /holds/{booking_id}/items/{item_id}",
-    tells=("booking.held", "booking.cancelled", "booking.withdrawn", "availability.changed"),
+    tells=(
+        "booking.held",
+        "booking.cancelled",
+        "booking.withdrawn",
+        "refund.changed",
+        "wallet.changed",
+        "availability.changed",
+    ),
 )
 async def release_item(call: Call, ask: ReleaseItem) -> Booking:
     """Take one item out of a held basket; with its last item the hold is given back."""

@@ -67,7 +67,7 @@ async def delete(call: Call, ask: NameSession) -> None:
 @endpoint(
     "sessions.cancel",
     "POST /sessions/{session_id}/cancel",
-    tells=("session.cancelled", "booking.cancelled", "availability.changed"),
+    tells=("session.cancelled", "booking.cancelled", "refund.changed", "wallet.changed", "availability.changed"),
     in_person=True,
 )
 async def cancel(call: Call, ask: CancelSession) -> Session:

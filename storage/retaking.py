@@ -18,7 +18,7 @@ async def claims_of(db: Db, booking_id: int, expires_at: datetime | None) -> lis
         LEFT JOIN LATERAL generate_series(i.check_in, i.check_out - 1, interval '1 day') AS g (day)
             ON i.kind = 'stay' AND i.room_id IS NULL
         CROSS JOIN LATERAL (SELECT g.day::date AS night) AS n
-        WHERE i.booking_id = $1 AND i.kind <> 'addon' ORDER BY i.position, n.night
+        WHERE i.booking_id = $1 AND i.kind NOT IN ('addon', 'fee') ORDER BY i.position, n.night
         """,
         booking_id,
     )

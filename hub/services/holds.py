@@ -8,9 +8,11 @@ from hub.core import Actor, Hub
 from hub.errors import Conflict, NotFound, WrongState
 from hub.events.bookings import BookingCancelled, BookingConfirmed, BookingHeld, BookingPending
 from hub.models.bookings import Booking, NameBooking, PlaceHold, ReleaseItem
-from hub.services import access, bookings, placing, quotes
+from hub.services import access, bookings, placing, quotes, reducing, refunds
+from hub.work import Work
 from storage import bookings as store
 from storage import claims
+from storage.bookings import BookingRow
 
 
 class HoldCapReached(Conflict):
@@ -66,8 +68,7 @@ async def release(hub: Hub, actor: Actor, ask: NameBooking) -> None:
             return
         if held.status not in ("held", "pending"):
             raise WrongState("This is a booking, no longer a hold; cancel it instead.")
-        await claims.release_bookings(work.db, [held.id])
-        await store.cancel(work.db, [held.id], "", "released")
+        await _give_back(work, held)
         work.tell(BookingCancelled(booking_id=held.id))
 
 
@@ -83,18 +84,25 @@ async def release_item(hub: Hub, actor: Actor, ask: ReleaseItem) -> Booking:
             raise NotFound("The basket has no such item.")
         leaving = _leaving(before, ask.item_id)
         if len(before.items) == len(leaving):
-            await claims.release_bookings(work.db, [held.id])
-            await store.cancel(work.db, [held.id], "", "released")
+            await _give_back(work, held)
             return await bookings.told(work, BookingCancelled(booking_id=held.id))
         await quotes.refuse_parting(work, held.id)
         await work.touch_bookings(held.id)
         await claims.release_items(work.db, held.id, leaving)
         await store.remove_items(work.db, held.id, leaving)
         await quotes.shrink(work, held.id, [nth for nth, item in enumerate(before.items) if item.id in leaving])
+        await reducing.give_back_surplus(work, held.id, "The basket costs less than was paid.")
         after = await store.document(work.db, held.id)
         assert after is not None
         bookings.tell_left(work, before, after)
         return await bookings.told(work, BookingHeld(booking_id=held.id))
+
+
+async def _give_back(work: Work, held: BookingRow) -> None:
+    """Free what a locked hold has claimed, and give back all that was paid for it."""
+    await claims.release_bookings(work.db, [held.id])
+    await store.cancel(work.db, [held.id], "", "released")
+    await refunds.give_back(work, held.id, None, "The hold was given back.")
 
 
 def _leaving(held: Booking, item_id: int) -> list[int]:

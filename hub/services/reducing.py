@@ -111,6 +111,13 @@ async def settle(work: Work, booking_id: int, before: Worth, reason: str) -> lis
     return await refunds.carry_out(work, booking_id, planned, reason, approval_above=before.verdict.approval_above)
 
 
+async def give_back_surplus(work: Work, booking_id: int, reason: str) -> list[Refund]:
+    """Give back what was paid for a locked hold beyond what it now costs."""
+    price, _ = await store.price_and_fees(work.db, booking_id)
+    beyond = sum((await refunds.there(work.db, booking_id)).values()) - price
+    return await refunds.give_back(work, booking_id, beyond, reason) if beyond > 0 else []
+
+
 async def _replan(work: Work, booking_id: int) -> None:
     """Let a moved booking be paid by the plan it had, if it is offered again; else one is chosen with what is open."""
     if await dues.plan(work.db, booking_id) is None:

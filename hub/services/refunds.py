@@ -195,7 +195,7 @@ async def retry(hub: Hub, actor: Actor, ask: RetryRefund) -> Refund:
 async def hand_over(hub: Hub, actor: Actor, ask: NameRefund) -> Refund:
     """Note that a refund in cash was handed over at the desk; for the staff of the venue where that is."""
     async with hub.work(actor) as work:
-        refund = await _locked(work, actor, ask.refund_id)
+        refund = await _locked(work, actor, ask.refund_id, at_desk=True)
         if refund.target != "cash" or refund.status != "approved":
             raise Conflict("Only an approved refund in cash can be handed over, and once.")
         desk = await store.cash_desk(work.db, refund.payment_id) or min(refund.shares)
@@ -315,13 +315,16 @@ async def _found(db: Db, actor: Actor, refund_id: int) -> RefundRow:
     return refund
 
 
-async def _locked(work: Work, actor: Actor, refund_id: int) -> RefundRow:
-    """Lock a refund with its booking for those who may decide about it: who run all its venues, or approve refunds."""
+async def _locked(work: Work, actor: Actor, refund_id: int, *, at_desk: bool = False) -> RefundRow:
+    """Lock a refund with its booking for who may decide about it: who run all its venues, or approve refunds.
+
+    `at_desk`, also for whoever works at one of them.
+    """
     refund = await _found(work.db, actor, refund_id)
-    if not actor.may(APPROVE) and not await _runs_all(work.db, actor, list(refund.shares)):
-        raise Forbidden("Only those who run the venue decide about its refunds.")
     if actor.user_id == refund.user_id:
         raise Forbidden("Somebody else has to decide about your own refund.")
+    if not at_desk and not actor.may(APPROVE) and not await _runs_all(work.db, actor, list(refund.shares)):
+        raise Forbidden("Only those who run the venue decide about its refunds.")
     await booking_store.lock(work.db, refund.booking_id)
     return await store.lock(work.db, refund_id)
 
