@@ -40,6 +40,17 @@ MONEY: dict[str, str] = {
         WHERE a.kind IN ('wallet', 'points') AND a.frozen_at IS NULL
         GROUP BY a.id HAVING sum(e.amount) < 0
     """,
+    # In the order of its entries, which are written under its lock.
+    "a wallet has held less than nothing though nothing was called back": """
+        SELECT w.account_id, w.id, w.balance
+        FROM (
+            SELECT e.account_id, e.id, sum(e.amount) OVER (PARTITION BY e.account_id ORDER BY e.id) AS balance,
+                   bool_or(t.kind = 'dispute') OVER (PARTITION BY e.account_id) AS was_disputed
+            FROM ledger_entries AS e JOIN ledger_transactions AS t ON t.id = e.transaction_id
+            WHERE e.kind IN ('wallet', 'points')
+        ) AS w
+        WHERE w.balance < 0 AND NOT w.was_disputed
+    """,
     "more left a booking's escrow than came in": """
         SELECT booking_id, venue_id, sum(amount) AS escrow FROM ledger_entries WHERE kind = 'escrow'
         GROUP BY booking_id, venue_id HAVING sum(amount) < 0 OR booking_id IS NULL

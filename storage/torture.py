@@ -22,6 +22,8 @@ EXPIRED_STILL_BLOCK: Rewriting = {
     "blocked_claims": (("AND (c.expires_at IS NULL OR c.expires_at > statement_timestamp())", "AND true"),),
     "forget_expired": (("c.expires_at <= statement_timestamp()", "false"),),
 }
+# What is left is a wallet that is read first and written then.
+WALLETS_UNLOCKED: Rewriting = {"post": ((" FOR NO KEY UPDATE", ""),)}
 CONSTRAINTS = {
     "room_already_claimed": "claims",
     "pool_night_sold_out": "pool_nights",
@@ -135,6 +137,38 @@ async def told_twice(pool: Pool, fact: str) -> list[int]:
             """,
             fact,
         )
+
+
+async def payments(pool: Pool, ids: Sequence[int]) -> dict[int, str]:
+    """Read in which state these payments are; one that does not exist is left out."""
+    async with pool.acquire() as db:
+        rows = await db.fetch("SELECT id, status FROM payments WHERE id = ANY ($1::bigint[])", ids)
+    return {row["id"]: row["status"] for row in rows}
+
+
+async def refunds_under_way(pool: Pool) -> int:
+    """Count the refunds that were granted and have not arrived."""
+    async with pool.acquire() as db:
+        return int(await value(db, "SELECT count(*) FROM refunds WHERE status IN ('approved', 'processing', 'failed')"))
+
+
+async def books_of_sandbox(pool: Pool) -> tuple[int, int]:
+    """Sum up what the sandbox has of ours by its own books, and by the ledger; minor units."""
+    async with pool.acquire() as db:
+        row = await db.fetchrow(
+            """
+            SELECT (SELECT coalesce(sum(p.amount - r.amount), 0)::bigint
+                    FROM sandbox_payments AS p
+                    CROSS JOIN LATERAL (SELECT coalesce(sum(s.amount), 0) AS amount FROM sandbox_refunds AS s
+                                        WHERE s.provider_id = p.provider_id) AS r
+                    WHERE p.becomes = 'completed' AND p.becomes_at <= clock_timestamp() AND NOT p.disputed) AS theirs,
+                   (SELECT coalesce(-sum(e.amount), 0)::bigint
+                    FROM accounts AS a JOIN ledger_entries AS e ON e.account_id = a.id
+                    WHERE a.kind = 'clearing' AND a.gateway = 'sandbox') AS ours
+            """
+        )
+    assert row is not None
+    return row["theirs"], row["ours"]
 
 
 async def unsent(pool: Pool) -> int:

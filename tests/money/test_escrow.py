@@ -1,0 +1,220 @@
+"""Escrow: what was paid waits until it is over, and is released to its venue once."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hub.jobs import releasing
+from hub.models.bookings import Booking, NameBooking
+from hub.models.venues import ChangeVenue
+from hub.models.wallet import ReadWallet
+from hub.services import bookings, escrow, venues, wallet
+from storage import bookings as booking_store
+from storage import escrow as store
+from storage.escrow import Share
+from storage.soundness import faults
+from tests.doors import ListeningHub
+from tests.money.coming_in import paid
+from tests.world import World, another
+
+
+@pytest.fixture
+async def world(hub: ListeningHub) -> World:
+    return await World.build(hub)
+
+
+async def standing(world: World, booking: Booking) -> list[tuple[int, int, int, int]]:
+    """Answer of each venue what is in escrow, and what the venue, the hub and the treasury have."""
+    async with world.hub.reading() as db:
+        return [(one.escrow, one.venue, one.fees, one.tax) for one in await store.shares(db, booking.id)]
+
+
+async def over(world: World, booking: Booking, hours: int = 25, of: int | None = None) -> None:
+    """Let a booking, or its items at one venue, have ended so many hours ago."""
+    async with world.hub.pool.acquire() as db:
+        await db.execute(
+            """
+            UPDATE booking_items SET starts_at = clock_timestamp() - ($2 + 1) * interval '1 hour',
+                ends_at = clock_timestamp() - $2 * interval '1 hour'
+            WHERE booking_id = $1 AND ($3::bigint IS NULL OR venue_id = $3)
+            """,
+            booking.id,
+            hours,
+            of,
+        )
+
+
+async def told(world: World, venue_id: int) -> list[Any]:
+    return [one.data for one in world.hub.told if one.room == f"desk:{venue_id}" and one.name == "escrow.released"]
+
+
+async def test_what_is_paid_waits_in_escrow_until_long_enough_after_the_end(world: World) -> None:
+    booked = await world.book(world.slot(10))
+    await paid(world.hub, booked)
+    assert await standing(world, booked) == [(6000, 0, 0, 0)]
+    await over(world, booked, hours=23)
+    assert await releasing.release(world.hub) == 0
+    await over(world, booked)
+    assert await releasing.release(world.hub) == 1
+    assert await standing(world, booked) == [(0, 6000, 0, 0)]
+    assert (await world.now(booked)).paid == 6000
+    assert len(await told(world, world.hall.id)) == 1
+    assert await releasing.release(world.hub) == 0
+    assert await faults(world.hub.pool) == {}
+
+
+async def test_of_several_venues_each_is_paid_what_is_its_own_when_its_part_is_over(world: World) -> None:
+    booked = await world.book(world.slot(10), world.stay())
+    await paid(world.hub, booked, 10_000)
+    await paid(world.hub, booked, booked.price - 10_000)
+    prices = {item.venue_id: item.price for item in booked.items}
+    assert [one[0] for one in await standing(world, booked)] == [prices[one] for one in sorted(prices)]
+    await over(world, booked, of=world.hall.id)
+    assert await releasing.release(world.hub) == 1
+    shares = dict(zip(sorted(prices), await standing(world, booked), strict=True))
+    assert shares[world.hall.id] == (0, 6000, 0, 0)
+    assert shares[world.hotel.id] == (prices[world.hotel.id], 0, 0, 0)
+    await over(world, booked)
+    assert await releasing.release(world.hub) == 1
+    assert await faults(world.hub.pool) == {}
+
+
+async def test_whoever_releases_it_happens_once(world: World) -> None:
+    booked = [await world.book(world.slot(8 + hour)) for hour in range(4)]
+    for one in booked:
+        await paid(world.hub, one)
+        await over(world, one)
+    async with another(world.hub) as other:
+        times = await asyncio.gather(*(releasing.release(hub) for hub in (world.hub, other) * 3))
+    assert sum(times) == len(booked)
+    assert [await standing(world, one) for one in booked] == [[(0, 6000, 0, 0)]] * len(booked)
+    assert await faults(world.hub.pool) == {}
+
+
+async def test_control_without_the_booking_locked_it_is_released_twice_or_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    booked = await world.book(world.slot(10))
+    await paid(world.hub, booked)
+    await over(world, booked)
+    together = asyncio.Barrier(2)
+    real = store.shares
+
+    async def all_at_once(db: Any, booking_id: int) -> list[Share]:
+        found = await real(db, booking_id)
+        await together.wait()
+        return found
+
+    monkeypatch.setattr(booking_store, "lock", booking_store.find)
+    monkeypatch.setattr(store, "shares", all_at_once)
+    (due,) = await escrow.due(world.hub)
+    done = await asyncio.gather(*(escrow.release(world.hub, due) for _ in range(2)), return_exceptions=True)
+    monkeypatch.undo()
+    assert done != [True, False]
+    assert done != [False, True]
+
+
+async def test_who_came_or_did_not_is_settled_by_when_that_was_known(world: World) -> None:
+    await terms(world, non_refundable=True)
+    came, absent = await world.book(world.slot(10)), await world.book(world.slot(12))
+    for one in (came, absent):
+        await paid(world.hub, one)
+        await world.begin(one)
+    await bookings.complete(world.hub, world.clerk, NameBooking(booking_id=came.id))
+    await bookings.no_show(world.hub, world.clerk, NameBooking(booking_id=absent.id))
+    assert await releasing.release(world.hub) == 0
+    await terms(world, release_hours=0)
+    assert await releasing.release(world.hub) == 2
+    assert await faults(world.hub.pool) == {}
+
+
+async def test_what_a_cancelled_booking_has_left_is_the_venues_unless_a_refund_waits(world: World) -> None:
+    await terms(world, release_hours=0, cancellation_steps=[{"hours_before": 0, "refund_percent": 0}])
+    booked = await world.book(world.slot(10))
+    await paid(world.hub, booked)
+    async with world.hub.pool.acquire() as db:
+        # As if cancelling it were asked for while nothing is paid back by itself.
+        await db.execute(
+            "UPDATE bookings SET status = 'cancelled', cancelled_at = clock_timestamp() WHERE id = $1", booked.id
+        )
+        await db.execute("DELETE FROM claims WHERE booking_id = $1", booked.id)
+        waiting = await db.fetchval(
+            """
+            INSERT INTO refunds (booking_id, payment_id, user_id, target, amount, currency, status)
+            SELECT booking_id, id, user_id, 'original', 100, currency, 'pending' FROM payments RETURNING id
+            """
+        )
+    assert await releasing.release(world.hub) == 0
+    async with world.hub.pool.acquire() as db:
+        await db.execute("UPDATE refunds SET status = 'rejected' WHERE id = $1", waiting)
+    assert await releasing.release(world.hub) == 1
+    assert await standing(world, booked) == [(0, 6000, 0, 0)]
+    assert await faults(world.hub.pool) == {}
+
+
+async def test_the_hub_keeps_its_fee(world: World) -> None:
+    booked = await world.book(world.slot(10))
+    await paid(world.hub, booked)
+    await over(world, booked)
+    world.hub.settings = replace(world.hub.settings, fee_basis_points=250)
+    assert await releasing.release(world.hub) == 1
+    assert await standing(world, booked) == [(0, 5850, 150, 0)]
+    assert (await world.now(booked)).paid == 6000
+    assert await faults(world.hub.pool) == {}
+
+
+async def test_who_came_earns_points_and_who_did_not_does_not(world: World) -> None:
+    await terms(world, points_basis_points=100, release_hours=0, non_refundable=True)
+    came, absent = await world.book(world.slot(10)), await world.book(world.slot(12), by=world.rival)
+    for one in (came, absent):
+        await paid(world.hub, one)
+        await world.begin(one)
+    await bookings.complete(world.hub, world.clerk, NameBooking(booking_id=came.id))
+    await bookings.no_show(world.hub, world.clerk, NameBooking(booking_id=absent.id))
+    assert await releasing.release(world.hub) == 2
+    points = await wallet.points(world.hub, world.customer, ReadWallet())
+    assert (points.points, points.earned, points.used) == (60, 60, 0)
+    assert (await wallet.points(world.hub, world.rival, ReadWallet())).points == 0
+    assert "points.changed" in world.hub.names(f"user:{world.customer.user_id}")
+    assert "points.changed" not in world.hub.names(f"user:{world.rival.user_id}")
+    assert (await wallet.show(world.hub, world.customer, ReadWallet())).balances == []
+    assert await faults(world.hub.pool) == {}
+
+
+async def test_money_that_comes_after_a_release_is_released_too(world: World) -> None:
+    booked = await world.book(world.slot(10))
+    await paid(world.hub, booked, 4000)
+    await over(world, booked)
+    assert await releasing.release(world.hub) == 1
+    await paid(world.hub, booked, 2000)
+    assert await releasing.release(world.hub) == 1
+    assert await standing(world, booked) == [(0, 6000, 0, 0)]
+
+
+async def test_escrow_is_levelled_when_items_have_moved_between_venues(world: World) -> None:
+    booked = await world.book(world.slot(10), world.stay())
+    await paid(world.hub, booked, 12_000)
+    async with world.hub.pool.acquire() as db:
+        await db.execute(
+            "UPDATE booking_items SET price = 12000 WHERE booking_id = $1 AND venue_id = $2", booked.id, world.hall.id
+        )
+        await db.execute(
+            "UPDATE booking_items SET price = 4000 WHERE booking_id = $1 AND venue_id = $2", booked.id, world.hotel.id
+        )
+        await db.execute("UPDATE bookings SET price = 16000 WHERE id = $1", booked.id)
+    async with world.hub.work(world.customer) as work:
+        row = await booking_store.lock(work.db, booked.id)
+        assert row is not None
+        await escrow.level(work, row, reason="It was moved.")
+    venue_ids = sorted((world.hall.id, world.hotel.id))
+    levelled = dict(zip(venue_ids, await standing(world, booked), strict=True))
+    assert levelled == {world.hall.id: (9000, 0, 0, 0), world.hotel.id: (3000, 0, 0, 0)}
+    assert await faults(world.hub.pool) == {}
+
+
+async def terms(world: World, **fields: Any) -> None:
+    for venue in (world.hall, world.hotel):
+        ask = ChangeVenue.model_validate({"venue_id": venue.id, "terms": fields})
+        await venues.change(world.hub, world.owner, ask)
