@@ -7,11 +7,12 @@ from uuid import UUID
 
 from hub.core import Hub
 from hub.models.bookings import Booking
+from hub.models.payments import StartPayment
 from hub.models.roles import CreateRole
 from hub.models.staff import Invite
 from hub.models.wallet import Adjust
 from hub.models.webhooks import CreateWebhook
-from hub.services import adjustments, invitations, roles, webhooks
+from hub.services import adjustments, invitations, payments, roles, webhooks
 from tests import builders
 from tests.doors import People, Person
 
@@ -53,6 +54,8 @@ async def stock(hub: Hub, people: People) -> Stock:
         hub, owner.actor, hall, starts_at=builders.tomorrow(0, days=9), ends_at=builders.tomorrow(0, days=10)
     )
     addon = await builders.make_addon(hub, owner.actor, hall)
+    rate = await builders.make_rate(hub, owner.actor, room_type)
+    offer = await builders.make_offer(hub, owner.actor, hall)
     clerk = await builders.make_staff(hub, hall)
     role = await roles.create(hub, admin.actor, CreateRole(name="Night desk"))
     ask = Invite(venue_id=hall.id, email="invited@example.org")
@@ -64,6 +67,7 @@ async def stock(hub: Hub, people: People) -> Stock:
     day = builders.day_after(20)
     hold = await builders.make_hold(hub, customer.actor, builders.stay(pool, day, 2), builders.place(session))
     booking = await builders.make_booking(hub, customer.actor, builders.slot(room, builders.tomorrow(days=3), 2))
+    payment = await payments.start(hub, customer.actor, StartPayment(booking_id=booking.id, gateway="sandbox"))
     free = builders.slot(room, builders.tomorrow(days=5), 2)
     assert customer.actor.login_id
     return Stock(
@@ -78,7 +82,10 @@ async def stock(hub: Hub, people: People) -> Stock:
             "session_id": session.id,
             "closure_id": closure.id,
             "addon_id": addon.id,
+            "rate_id": rate.id,
+            "offer_id": offer.id,
             "booking_id": booking.id,
+            "payment_id": payment.id,
             "item_id": hold.items[0].id,
             "login_id": UUID(customer.actor.login_id),
             "user_id": clerk.user_id,

@@ -17,13 +17,24 @@ from handlers.endpoint import EVERYBODY, Endpoint
 from handlers.over_http import BASE, WITH_BODY
 from handlers.table import table
 from hub.core import Actor
-from tests.abuse import asks_of_people, asks_of_venues, asks_of_wallets, asks_of_webhooks
+from tests.abuse import (
+    asks_of_offers,
+    asks_of_paper,
+    asks_of_payments,
+    asks_of_people,
+    asks_of_venues,
+    asks_of_wallets,
+    asks_of_webhooks,
+)
 from tests.abuse.asks import ASKS, Ask
 from tests.abuse.scene import Scene
 from tests.doors import Answer, Http
 from tests.photos import photo
 
 # Both fill the list of asks.
+assert asks_of_offers
+assert asks_of_paper
+assert asks_of_payments
 assert asks_of_people
 assert asks_of_venues
 assert asks_of_wallets
