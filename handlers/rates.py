@@ -20,8 +20,8 @@ async def listed(call: Call, ask: ListRates) -> Page[Rate]:
 async def create(call: Call, ask: CreateRate) -> Rate:
     """Ask another price of a room type on some weekdays or in a season.
 
-    Of several that fit a night or hour the one with the shorter season counts, then the one of fewer weekdays, then
-    the newest. What is held or booked keeps its price.
+    Of several that fit a night or hour the one with the shorter season counts, one without any season last; then the
+    one of fewer weekdays, then the newest. What is held or booked keeps its price.
     """
     return await rates.create(call.hub, call.actor, ask)
 

@@ -10,12 +10,14 @@ from hub.core import Actor, Hub
 from hub.models.addons import Addon, CreateAddon
 from hub.models.bookings import Booking, MakeBooking, PlaceHold
 from hub.models.closures import Closure, CreateClosure
+from hub.models.offers import CreateOffer, Offer
+from hub.models.rates import CreateRate, Rate
 from hub.models.room_types import CreateRoomType, RoomType
 from hub.models.rooms import CreateRoom, Room
 from hub.models.sessions import CreateSession, Session
 from hub.models.users import User
 from hub.models.venues import CreateVenue, Venue
-from hub.services import addons, bookings, closures, holds, room_types, rooms, sessions, venues
+from hub.services import addons, bookings, closures, holds, offers, rates, room_types, rooms, sessions, venues
 from storage import users
 
 
@@ -122,6 +124,22 @@ async def make_closure(hub: Hub, owner: Actor, venue: Venue, **fields: Any) -> C
 async def make_addon(hub: Hub, owner: Actor, venue: Venue, **fields: Any) -> Addon:
     """Sell something beside a venue's rooms."""
     return await addons.create(hub, owner, CreateAddon(venue_id=venue.id, **({"name": "Breakfast"} | fields)))
+
+
+async def make_offer(hub: Hub, owner: Actor, venue: Venue | None = None, **fields: Any) -> Offer:
+    """Take a tenth off at a venue, or everywhere, for whoever says AUTUMN."""
+    usual: dict[str, Any] = {"venue_id": venue and venue.id, "code": "AUTUMN"}
+    if "amount" not in fields:
+        usual["basis_points"] = 1000
+    return await offers.create(hub, owner, CreateOffer(**(usual | fields)))
+
+
+async def make_rate(hub: Hub, owner: Actor, room_type: RoomType, **fields: Any) -> Rate:
+    """Ask half as much again on Fridays and Saturdays, unless other days or another price are named."""
+    usual: dict[str, Any] = {"name": "Weekend", "weekdays": ["fri", "sat"]}
+    if "price" not in fields:
+        usual["percent"] = 150
+    return await rates.create(hub, owner, CreateRate(room_type_id=room_type.id, **(usual | fields)))
 
 
 def stay(thing: RoomType | Room, check_in: date, nights: int = 1, **fields: Any) -> dict[str, Any]:

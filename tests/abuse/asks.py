@@ -90,6 +90,7 @@ for _name in (
     "room_types.list",
     "rooms.list",
     "addons.list",
+    "rates.list",
     "sessions.list",
     "closures.list",
     "search.find",
@@ -178,6 +179,10 @@ def _creates(name: str, body: Callable[[Scene], dict[str, Any]]) -> None:
 
 _creates("room_types.create", lambda scene: {"venue_id": scene.venue.id, "name": "Twin", "price": 100})
 _creates("rooms.create", lambda scene: {"room_type_id": scene.hall_type.id, "number": "9"})
+_creates(
+    "rates.create",
+    lambda scene: {"room_type_id": scene.hall_type.id, "name": "Weekend", "weekdays": ["sat"], "percent": 120},
+)
 _creates("addons.create", lambda scene: {"venue_id": scene.venue.id, "name": "Tea"})
 _creates(
     "sessions.create",

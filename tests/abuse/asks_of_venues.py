@@ -7,7 +7,7 @@ from hub.models.venues import ChangeVenue
 from hub.services import files, venues
 from tests.abuse.asks import Ask, ask, caller, venue
 from tests.abuse.scene import Scene
-from tests.builders import day_after
+from tests.builders import day_after, make_rate
 from tests.photos import photo
 
 # What is not active, and so only seen by those who run it
@@ -36,6 +36,23 @@ async def _inactive_session(scene: Scene, who: str) -> Ask:
     return Ask({"session_id": scene.session.id})
 
 
+@ask("rates.get", "rates.delete")
+async def _rate(scene: Scene, who: str) -> Ask:
+    return Ask({"rate_id": (await make_rate(scene.hub, scene.person("owner").actor, scene.hall_type)).id})
+
+
+@ask("rates.get/inactive")
+async def _inactive_rate(scene: Scene, who: str) -> Ask:
+    asked = await _rate(scene, who)
+    await _close(scene)
+    return asked
+
+
+@ask("rates.change")
+async def _dearer_rate(scene: Scene, who: str) -> Ask:
+    return Ask((await _rate(scene, who)).path, {"percent": 200})
+
+
 @ask("room_types.availability")
 async def _nights(scene: Scene, who: str) -> Ask:
     return Ask({"room_type_id": scene.pool.id}, {"check_in": str(day_after(3)), "check_out": str(day_after(4))})
@@ -54,7 +71,7 @@ async def _close(scene: Scene) -> None:
 # Holds and bookings
 
 
-@ask("holds.place", "bookings.make")
+@ask("quotes.ask", "holds.place", "bookings.make")
 async def _basket(scene: Scene, who: str) -> Ask:
     return Ask(body={"items": [scene.slot()]})
 

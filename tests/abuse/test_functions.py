@@ -15,6 +15,7 @@ from hub.app import build
 from hub.models.webhooks import CreateWebhook
 from hub.services import webhooks
 from tests.abuse.scene import Scene, open_scene
+from tests.builders import make_offer, make_rate
 from tests.doors import PASSWORD, AppServer, Http, People
 from tests.handlers.bad_input import base
 from tests.stock import contents
@@ -102,7 +103,7 @@ async def test_the_table_gives_every_route_a_policy_and_strangers_nothing_by_def
     policies = {(one.method, f"{BASE}{one.path}"): one.may for one in table().values()}
     assert all(policies.values())
     changing = {one.name for one in table().values() if one.method != "GET" and one.may == EVERYBODY}
-    assert {name.partition(".")[0] for name in changing} <= {"auth", "invitations"}
+    assert {name.partition(".")[0] for name in changing} <= {"auth", "invitations", "quotes"}
     assert len(PRIVILEGED) > 15
     known = schemas()
     for name in PRIVILEGED:
@@ -121,6 +122,8 @@ async def test_the_table_gives_every_route_a_policy_and_strangers_nothing_by_def
 async def test_a_field_that_nobody_may_send_is_refused_everywhere_and_changes_nothing(http: Http, scene: Scene) -> None:
     sent_to = CreateWebhook(venue_id=scene.venue.id, url="https://1.1.1.1/hooks")
     hook = await webhooks.create(scene.hub, scene.person("owner").actor, sent_to)
+    offer = await make_offer(scene.hub, scene.person("owner").actor, scene.venue)
+    rate = await make_rate(scene.hub, scene.person("owner").actor, scene.hall_type)
     known, before = schemas(), await contents(scene.hub)
     ids: dict[str, Any] = {
         "venue_id": scene.venue.id,
@@ -129,6 +132,8 @@ async def test_a_field_that_nobody_may_send_is_refused_everywhere_and_changes_no
         "session_id": scene.session.id,
         "closure_id": scene.closure.id,
         "addon_id": scene.addon.id,
+        "offer_id": offer.id,
+        "rate_id": rate.id,
         "webhook_id": hook.webhook.id,
         "booking_id": scene.booking.id,
         "user_id": scene.colleague.id,

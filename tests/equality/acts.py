@@ -330,6 +330,14 @@ async def room_types_come_change_and_go(world: World, do: Do, sweep: Sweep) -> N
 
 
 @act
+async def rates_come_change_and_go(world: World, do: Do, sweep: Sweep) -> None:
+    ask = {"room_type_id": world.pool.id, "name": "Weekend", "weekdays": ["fri", "sat"], "percent": 150}
+    made = await do("rates.create", world.owner, **ask)
+    await do("rates.change", world.owner, rate_id=made.id, price=15_000)
+    await do("rates.delete", world.owner, rate_id=made.id)
+
+
+@act
 async def rooms_come_change_and_go(world: World, do: Do, sweep: Sweep) -> None:
     await world.book(world.slot(10))
     made = await do("rooms.create", world.owner, room_type_id=world.hall_type.id, number="9", floor=2)

@@ -28,6 +28,8 @@ def conditional() -> list[Endpoint]:
 CHANGES: dict[str, dict[str, Any]] = {
     "me.change": {"full_name": "Olga Owner"},
     "addons.change": {"name": "Towels"},
+    "offers.change": {"description": "Leaves fall"},
+    "rates.change": {"name": "Long weekend"},
     "closures.change": {"reason": "Paint"},
     "room_types.change": {"name": "Twin"},
     "rooms.change": {"number": "Small hall"},

@@ -18,6 +18,7 @@ from hub.models.rooms import ChangeRoom, NameRoom
 from hub.models.sessions import CancelSession, ChangeSession, NameSession
 from hub.models.venues import ChangeVenue, NameVenue
 from hub.services import bookings, holds, placing, room_types, rooms, sessions, venues
+from hub.services.quotes import Wish
 from storage import expiry
 from storage.pool import Pool
 from tests.doors import ListeningHub
@@ -110,7 +111,7 @@ async def test_what_goes_while_it_is_booked_goes_without_bookings_or_stays(
         ask = MakeBooking.model_validate({"items": [wanted(house, what)]})
         # Both workers remember the inventory already, so that what they remember can be outdated.
         for hub in hubs:
-            await tried(placing.made(hub, house.owner, ask.items, by_staff=False))
+            await tried(placing.made(hub, house.owner, ask.items, Wish(), by_staff=False))
 
         async def book(number: int, actor: Actor, ask: MakeBooking = ask, turn: int = turn) -> Any:
             # A change takes several round trips; whoever books arrives before, in the middle or after it.
