@@ -28,6 +28,7 @@ def add_outbox(app: web.Application) -> None:
                 web.get("/dev/mail", _list),
                 web.get(r"/dev/mail/{letter_id:\d{1,15}}", _read),
                 web.get(r"/dev/mail/{letter_id:\d{1,15}}/html", _html),
+                web.get(r"/dev/mail/{letter_id:\d{1,15}}/{position:\d{1,3}}", _attachment),
             ]
         )
 
@@ -41,7 +42,9 @@ async def _list(request: web.Request) -> web.Response:
 
 async def _read(request: web.Request) -> web.Response:
     letter = await _letter(request)
-    response = draw("outbox.html", letters=[], recipient=letter.recipient, letter=letter)
+    async with request.app[HUB].reading() as db:
+        attached = await letters.attached(db, letter.id)
+    response = draw("outbox.html", letters=[], recipient=letter.recipient, letter=letter, attached=attached)
     response.headers["Content-Security-Policy"] = _PAGE_POLICY
     return _private(response)
 
@@ -55,6 +58,16 @@ async def _html(request: web.Request) -> web.Response:
     response = web.Response(text=text, content_type="text/html")
     response.headers["Content-Security-Policy"] = _LETTER_POLICY
     response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    return _private(response)
+
+
+async def _attachment(request: web.Request) -> web.Response:
+    async with request.app[HUB].reading() as db:
+        found = await letters.attachment(db, *(int(request.match_info[part]) for part in ("letter_id", "position")))
+    if found is None:
+        raise NotFound()
+    response = web.Response(body=found.body, headers={hdrs.CONTENT_TYPE: found.media_type})
+    response.headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{found.name}"'
     return _private(response)
 
 

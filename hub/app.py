@@ -28,6 +28,7 @@ from handlers.manners import add_manners, content_policy
 from handlers.outbox import add_outbox
 from handlers.over_http import HUB, add_routes
 from handlers.pages import IMPORT_MAP_HASH, LIVE, REDIS, add_pages
+from handlers.paper import add_paper
 from handlers.patience import PatientRunner
 from handlers.sandbox import add_sandbox
 from handlers.site import add_site
@@ -121,6 +122,7 @@ def build(running: Running) -> web.Application:
     add_following(app, running.live)
     add_pages(app)
     add_files(app)
+    add_paper(app)
     add_site(app)
     add_outbox(app)
     add_inbox(app)

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from hub.errors import ChangedMeanwhile, InFlight, KeyReused
 from hub.events import Event
 from hub.events.bookings import BookingFact
+from hub.events.payments import PaymentChanged
 from storage import booking_letters, event_log, jobs, repeats
 from storage.event_log import Told, Touched
 from storage.pool import Pool
@@ -166,6 +167,9 @@ class Work:
             await booking_letters.enqueue(
                 self.db, [fact.booking_id for fact in letters], [fact.name for fact in letters]
             )
+        came_in = [event.thing.id for event in self._events if isinstance(event, PaymentChanged) and event.has_come_in]
+        if came_in:
+            await booking_letters.enqueue_receipts(self.db, came_in)
         return await event_log.tell(
             self.db,
             [room for room, _ in told],

@@ -206,6 +206,7 @@ async def wipe_ways_in(db: Db, user_id: int) -> None:
     await run(db, "DELETE FROM second_factors WHERE user_id = $1", user_id)
     await run(db, "DELETE FROM recovery_codes WHERE user_id = $1", user_id)
     await run(db, "DELETE FROM devices WHERE user_id = $1", user_id)
+    await run(db, "DELETE FROM calendar_feeds WHERE user_id = $1", user_id)
     await run(db, "DELETE FROM user_roles WHERE user_id = $1", user_id)
     await run(db, "DELETE FROM venue_staff WHERE user_id = $1", user_id)
 

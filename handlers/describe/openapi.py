@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
+from handlers.describe.downloads import downloads
 from handlers.describe.schemas import PARAMETER, Schema, Schemas, refer, refusals, schemas, used
 from handlers.endpoint import EVERYBODY, SIGNED_IN, Endpoint
 from handlers.files import UPLOADS, Uploading
@@ -49,6 +50,7 @@ def openapi() -> dict[str, Any]:
         paths.setdefault(BASE + one.path, {})[one.method.lower()] = _operation(one, known, bodies)
     for upload in UPLOADS:
         paths.setdefault(BASE + upload.path, {})["post"] = _upload(upload, known)
+    paths |= downloads()
     return {
         "openapi": "3.1.0",
         "info": {"title": "Booking hub", "version": "1", "description": DESCRIPTION},

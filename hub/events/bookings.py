@@ -66,6 +66,10 @@ class BookingNoShow(BookingFact, name="booking.no_show", audience=AUDIENCE):
     """The guests did not come."""
 
 
+class BookingCheckedIn(BookingFact, name="booking.checked_in", audience=AUDIENCE):
+    """The guests are here: a desk of the booking has read their code."""
+
+
 class BookingChanged(BookingFact, name="booking.changed", audience=AUDIENCE):
     """What a booking says of its guest has changed; what it takes has not."""
 

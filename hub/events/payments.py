@@ -14,6 +14,11 @@ class PaymentChanged(Event, name="payment.changed", audience=("desk", "user")):
     thing: Payment
     venue_ids: tuple[int, ...] = ()
 
+    @property
+    def has_come_in(self) -> bool:
+        """Tell whether its payer is owed a receipt."""
+        return self.thing.status == "completed" and self.thing.disputed_at is None
+
     def rooms(self) -> list[str]:
         """Name the payer's room, and the desks that the payment is for."""
         return [rooms.user(self.thing.user_id), *(rooms.desk(venue_id) for venue_id in self.venue_ids)]

@@ -32,6 +32,15 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with a mail; its media type may have parameters, as `text/calendar; method=CANCEL`."""
+
+    name: str
+    media_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """One mail to one person; written again, it is the same to the letter, but for the border of its parts."""
 
@@ -41,6 +50,7 @@ class Mail:
     text: str
     html: str
     made_at: datetime
+    attachments: tuple[Attachment, ...] = ()
 
 
 class MailGateway(Protocol):
@@ -72,7 +82,8 @@ class Outbox:
     async def send(self, mail: Mail) -> None:
         """Keep a mail; the same a second time changes nothing."""
         async with reading(self._pool) as db:
-            await letters.keep(db, mail.job_id, "mail", mail.to, mail.subject, mail.text, mail.html)
+            attached = [(one.name, one.media_type, one.body) for one in mail.attachments]
+            await letters.keep(db, mail.job_id, "mail", mail.to, mail.subject, mail.text, mail.html, attached)
 
 
 class Smtp:
@@ -162,7 +173,20 @@ def written(mail: Mail, sender: str) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)
     message.add_alternative(mail.html, subtype="html")
+    for one in mail.attachments:
+        _attach(message, one)
     return message
+
+
+def _attach(message: EmailMessage, one: Attachment) -> None:
+    told = EmailMessage()
+    told["Content-Type"] = one.media_type
+    kind, subtype = told.get_content_maintype(), told.get_content_subtype()
+    if kind == "text":
+        parameters = dict(told["Content-Type"].params)
+        message.add_attachment(one.body.decode(), subtype=subtype, filename=one.name, params=parameters)
+    else:
+        message.add_attachment(one.body, maintype=kind, subtype=subtype, filename=one.name)
 
 
 def _ascii(address: str) -> str:

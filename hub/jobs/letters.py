@@ -13,13 +13,13 @@ async def send_mail(hub: Hub, mailer: MailGateway, job: Job) -> None:
     """Write the mail that was enqueued, by its template or about a booking, and send it."""
     told, site = job.data, hub.settings.public_url
     if "booking_id" in told:
-        written = await booking_letters.mail(hub, told["booking_id"], told["fact"])
+        written = await booking_letters.mail(hub, told["booking_id"], told["fact"], told.get("payment_id"))
     else:
-        written = told["to"], letters.mail(told["template"], told["language"], told["facts"], site=site)
+        written = told["to"], letters.mail(told["template"], told["language"], told["facts"], site=site), ()
     # Whoever has gone meanwhile is not written any more.
     if written is not None:
-        to, letter = written
-        await mailer.send(Mail(job.id, to, letter.subject, letter.text, letter.html, job.made_at))
+        to, letter, attachments = written
+        await mailer.send(Mail(job.id, to, letter.subject, letter.text, letter.html, job.made_at, attachments))
 
 
 async def send_sms(hub: Hub, texter: SmsGateway, job: Job) -> None:

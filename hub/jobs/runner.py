@@ -9,7 +9,18 @@ from functools import partial
 
 from hub.core import Hub
 from hub.errors import HubError
-from hub.jobs import housekeeping, queue, reconciler, refunds, releasing, republisher, sealer, sweeper, webhooks
+from hub.jobs import (
+    housekeeping,
+    queue,
+    reconciler,
+    refunds,
+    releasing,
+    reminders,
+    republisher,
+    sealer,
+    sweeper,
+    webhooks,
+)
 from hub.live.publisher import Publisher
 
 log = logging.getLogger("hub.jobs")
@@ -30,6 +41,7 @@ async def run(hub: Hub, publisher: Publisher) -> None:
             "reconciler": partial(reconciler.run, hub),
             "webhooks": partial(webhooks.run, hub),
             "housekeeping": partial(housekeeping.run, hub),
+            "reminders": partial(reminders.run, hub),
             "refunds": partial(refunds.run, hub),
             "releasing of escrow": partial(releasing.run, hub),
             "sealer": partial(sealer.run, hub),

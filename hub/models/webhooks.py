@@ -18,6 +18,7 @@ DeskEvent = Literal[
     "booking.cancelled",
     "booking.rescheduled",
     "booking.expired",
+    "booking.checked_in",
     "booking.completed",
     "booking.no_show",
     "booking.changed",

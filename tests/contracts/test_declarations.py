@@ -14,7 +14,7 @@ from hub.live.hardening import RESERVED
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
 # Past in meaning though not in form.
-IRREGULAR = ("booking.held", "booking.pending", "booking.no_show", "booking.withdrawn")
+IRREGULAR = ("booking.held", "booking.pending", "booking.checked_in", "booking.no_show", "booking.withdrawn")
 AUDIENCES = {"venue", "desk", "user"}
 
 
