@@ -6,7 +6,7 @@ Nothing is counted down: what live bookings use is summed, so that whatever is c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -41,6 +41,11 @@ class Allowances:
     def is_nothing(self) -> bool:
         """Tell whether the booking takes none of them."""
         return not (self.offer_id or self.points or self.student_limits or self.addons)
+
+    def at_new_venues(self, venue_ids: Sequence[int]) -> Allowances:
+        """Answer the same without the student discounts of venues where the booking is already."""
+        limits = {venue_id: most for venue_id, most in self.student_limits.items() if venue_id not in venue_ids}
+        return replace(self, student_limits=limits)
 
 
 class Beyond(BaseModel):

@@ -39,6 +39,22 @@ async def usable(db: Db, code: str) -> Offer | None:
     )
 
 
+async def is_used_up(db: Db, offer_id: int, user_id: int | None) -> bool:
+    """Tell whether live bookings use an offer as often as it may be, all of them or those of this person."""
+    found: bool = await value(
+        db,
+        """
+        SELECT coalesce(offer_uses(o.id, NULL, o.total_limit) >= o.total_limit, false)
+            OR ($2::bigint IS NOT NULL
+                AND coalesce(offer_uses(o.id, $2, o.per_person_limit) >= o.per_person_limit, false))
+        FROM offers AS o WHERE o.id = $1
+        """,
+        offer_id,
+        user_id,
+    )
+    return found
+
+
 async def lock(db: Db, offer_id: int) -> None:
     """Let nobody use or change an offer until commit."""
     await run(db, "SELECT FROM offers WHERE id = $1 FOR NO KEY UPDATE", offer_id)

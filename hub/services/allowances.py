@@ -21,28 +21,22 @@ def refusal(reason: str) -> HubError | None:
     }.get(reason)
 
 
-def wanted(
-    booking_id: int,
-    user_id: int,
-    items: Sequence[dict[str, Any]],
-    *,
-    offer_id: int | None = None,
-    points: int = 0,
-    student_limits: dict[int, int] | None = None,
+async def lock_moving(
+    work: Work, booking_id: int, items: Sequence[dict[str, Any]], student_limits: dict[int, int]
 ) -> Allowances:
-    """Say what a booking is to take with other items, these as place_bookings() takes them."""
+    """Let nobody take until commit of what a booking is to take with other items, before it is locked itself.
+
+    The items are as place_bookings() takes them. The offer and the points a booking has it has taken already.
+    """
     addons = [
         store.AddonUse.model_validate({"place": place, **item})
         for place, item in enumerate(items)
         if item["kind"] == "addon"
     ]
-    return Allowances(booking_id, user_id, offer_id, points, student_limits or {}, addons)
-
-
-async def lock(work: Work, taken: Allowances) -> None:
-    """Let nobody take of these until commit; before anything of the booking's own is locked."""
-    if not taken.is_nothing:
-        await store.lock(work.db, taken)
+    taken = await store.of_booking(work.db, booking_id)
+    wanted = Allowances(booking_id, taken.user_id, student_limits=student_limits, addons=addons)
+    await _lock(work, wanted)
+    return wanted
 
 
 async def judge(work: Work, taken: Allowances) -> list[dict[str, Any]]:
@@ -57,10 +51,15 @@ async def judge(work: Work, taken: Allowances) -> list[dict[str, Any]]:
 
 async def lock_again(work: Work, booking_id: int) -> None:
     """Let nobody take until commit what a booking took, should it run out and come back."""
-    await lock(work, await store.of_booking(work.db, booking_id))
+    await _lock(work, await store.of_booking(work.db, booking_id))
 
 
 async def can_be_taken_again(work: Work, booking_id: int) -> bool:
     """Tell whether a booking that ran out can have again what it took; it is locked."""
     taken = await store.of_booking(work.db, booking_id)
     return taken.is_nothing or not await store.beyond(work.db, taken)
+
+
+async def _lock(work: Work, taken: Allowances) -> None:
+    if not taken.is_nothing:
+        await store.lock(work.db, taken)

@@ -30,7 +30,7 @@ from hub.models.bookings import (
     RescheduleBooking,
 )
 from hub.models.cancellations import Cancellation, CancelledBooking
-from hub.services import access, baskets, cancelling, catalogue, placing, quotes, reducing, refunds
+from hub.services import access, allowances, baskets, cancelling, catalogue, placing, quotes, reducing, refunds
 from hub.services.baskets import Basket
 from hub.services.cancelling import Verdict
 from hub.work import Work
@@ -173,8 +173,8 @@ async def reschedule(hub: Hub, actor: Actor, ask: RescheduleBooking) -> Booking:
     """Move a booking to a new basket, priced anew, in one step: it has the new places or keeps the old ones."""
     await placing.refuse_repeated(hub, actor)
     by_staff = await _moves_as_staff(hub, actor, ask)
-    wish = await quotes.granted(hub, ask.booking_id)
     for attempt in range(placing.TRIES):
+        wish = await quotes.granted(hub, ask.booking_id)
         basket = await placing.made(
             hub, actor, ask.items, wish, by_staff=by_staff, at_random=attempt > 0, moving_booking_id=ask.booking_id
         )
@@ -211,6 +211,7 @@ async def _move(
     assert basket.quote is not None
     async with hub.work(actor) as work:
         item_ids = await store.new_item_ids(work.db, len(basket.lines))
+        taken = await allowances.lock_moving(work, ask.booking_id, basket.items, basket.student_limits)
         wanted = baskets.claims_of(basket, ask.booking_id, item_ids, None)
         booking = await live(work, actor, ask.booking_id, also=wanted)
         if booking.has_begun and not by_staff:
@@ -219,6 +220,11 @@ async def _move(
             raise MixedCurrencies()
         if await versions.of_venues(work.db, sorted(basket.venue_ids)) != basket.versions:
             raise _Stale
+        if not await quotes.is_still_granted(work, booking.id, basket.quote):
+            raise _Stale
+        lacking = await allowances.judge(work, taken.at_new_venues(booking.venue_ids))
+        if lacking:
+            raise _Refused(lacking)
         before = await store.document(work.db, booking.id)
         assert before is not None
         is_made_good = by_staff or booking.status != "confirmed"

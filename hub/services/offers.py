@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from hub.core import Actor, Hub
-from hub.errors import Invalid, NotFound, OfferRefused
+from hub.errors import Invalid, NotFound, OfferRefused, OfferUsedUp
 from hub.models.base import Page
 from hub.models.offers import ChangeOffer, CreateOffer, ListOffers, NameOffer, Offer
 from hub.models.venues import Venue
@@ -75,6 +75,7 @@ async def named(hub: Hub, actor: Actor, code: str, *, guest_id: int | None) -> O
     async with hub.reading() as db:
         offer = await store.usable(db, code.strip())
         guest = None if guest_id is None else await user_store.find(db, guest_id)
+        is_used_up = offer is not None and await store.is_used_up(db, offer.id, guest_id)
     if offer is None or not offer.is_public:
         await _count_guess(hub, actor, is_wrong=offer is None)
     if offer is None:
@@ -82,6 +83,8 @@ async def named(hub: Hub, actor: Actor, code: str, *, guest_id: int | None) -> O
     if offer.per_person_limit is not None and guest and not (guest.email_verified or guest.phone_verified):
         # Else whoever makes up accounts is as many persons.
         raise OfferRefused("This offer is for each person only so often; verify your e-mail address or number first.")
+    if is_used_up:
+        raise OfferUsedUp()
     return offer
 
 

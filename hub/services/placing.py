@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -14,14 +14,11 @@ from hub.errors import (
     Invalid,
     KeyReused,
     NotAvailable,
-    OfferRefused,
-    OfferUsedUp,
-    TooLittle,
     TooManyHolds,
     Unavailable,
 )
 from hub.models.bookings import AskItem, Booking, PlaceHold
-from hub.services import access, alternatives, baskets, catalogue, quotes
+from hub.services import access, allowances, alternatives, baskets, catalogue, quotes
 from hub.services.baskets import Basket, NoRoomLeft
 from hub.services.quotes import Wish
 from hub.work import Repeated, judge_repeat
@@ -37,15 +34,6 @@ SENTENCES = {
     "taken": "This is taken.",
     "closed": "The venue has closed this for that time.",
     "sold_out": "There are not that many left for that time.",
-}
-
-
-# What too little is left of, in the words of beyond_allowances() in 0020_placing_with_money.sql.
-_LACKING: dict[str, Callable[[], HubError]] = {
-    "offer_over": lambda: OfferRefused("This offer is over."),
-    "offer_used_up": OfferUsedUp,
-    "too_few_points": lambda: TooLittle("You have fewer loyalty points than that by now."),
-    "no_student_left": quotes.no_student_left,
 }
 
 
@@ -194,8 +182,9 @@ async def _refusal(hub: Hub, actor: Actor, ask: PlaceHold, basket: Basket, outco
         return TooManyHolds()
     if outcome.kind == "in_flight":
         return InFlight(retry_after=1)
-    if outcome.kind in _LACKING:
-        return _LACKING[outcome.kind]()
+    lacking = allowances.refusal(outcome.kind)
+    if lacking is not None:
+        return lacking
     said = orjson.loads(outcome.document or "null")
     if outcome.kind == "repeated":
         assert actor.repeat is not None

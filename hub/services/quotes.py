@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from hub.core import Actor, Hub
-from hub.errors import Forbidden, Invalid, NotFound, OfferRefused, QuoteExpired
+from hub.errors import Forbidden, Invalid, NoStudentLeft, NotFound, OfferRefused, QuoteExpired
 from hub.models.bookings import PlaceHold
 from hub.models.offers import Offer
 from hub.models.quotes import AskQuote, FrozenQuote, PlanOffer, Quote
@@ -85,6 +85,17 @@ async def granted(hub: Hub, booking_id: int) -> Wish:
     return Wish(used.user_id, offer, used.points, used.as_student, is_granted=True)
 
 
+async def is_still_granted(work: Work, booking_id: int, frozen: FrozenQuote) -> bool:
+    """Tell whether a locked booking has itself what is agreed for its next basket, and has not moved meanwhile."""
+    used = await store.used(work.db, booking_id)
+    assert used is not None
+    return (
+        frozen.offer_id in (None, used.offer_id)
+        and frozen.points <= used.points
+        and (used.as_student or not frozen.as_student)
+    )
+
+
 async def agreed(hub: Hub, basket: Basket, wish: Wish) -> Basket:
     """Answer a basket with what is agreed for it, at its prices.
 
@@ -142,12 +153,7 @@ async def _refuse_too_many(hub: Hub, wish: Wish, limits: dict[int, int]) -> None
     async with hub.reading() as db:
         made = await allowances.student_bookings(db, wish.guest_id, sorted(limits))
     if any(made.get(venue_id, 0) >= limit for venue_id, limit in limits.items()):
-        raise no_student_left()
-
-
-def no_student_left() -> OfferRefused:
-    """Refuse the student discount to somebody who has had it as often as one may."""
-    return OfferRefused("You have used this year's student discounts here; book without.")
+        raise NoStudentLeft()
 
 
 async def freeze(hub: Hub, frozen: FrozenQuote) -> int:
