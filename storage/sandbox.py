@@ -132,7 +132,8 @@ async def refund(
         SELECT $1, p.provider_id, $5, $3, p.currency FROM sandbox_payments AS p
         WHERE p.provider_id = $2 AND p.currency = $4
           AND p.becomes = 'completed' AND p.becomes_at <= clock_timestamp()
-          AND (SELECT coalesce(sum(r.amount), 0) FROM sandbox_refunds AS r WHERE r.provider_id = $2) + $3 <= p.amount
+          AND (SELECT coalesce(sum(r.amount), 0)::bigint FROM sandbox_refunds AS r WHERE r.provider_id = $2) + $3
+              <= p.amount
         ON CONFLICT ON CONSTRAINT sandbox_refund_once DO NOTHING
         """,
         refund_id,
