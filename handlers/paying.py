@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from handlers.manners import POLICY, with_cards
+from handlers.over_http import HUB
 from handlers.personal import ACCOUNT, ADMIN, page, venue_tabs
 from hub.models.money import CURRENCIES
 
@@ -26,7 +28,7 @@ def add_paying(app: web.Application) -> None:
 
 async def _checkout(request: web.Request) -> web.Response:
     booking_id = int(request.match_info["booking_id"])
-    return page(
+    drawn = page(
         request,
         "checkout",
         "Checkout",
@@ -35,10 +37,11 @@ async def _checkout(request: web.Request) -> web.Response:
         template=_TEMPLATE,
         data={"booking_id": booking_id},
     )
+    return _with_cards(request, drawn)
 
 
 async def _wallet(request: web.Request) -> web.Response:
-    return page(
+    drawn = page(
         request,
         "wallet",
         "Wallet",
@@ -49,6 +52,14 @@ async def _wallet(request: web.Request) -> web.Response:
         tabs=ACCOUNT,
         data={"currencies": sorted(CURRENCIES)},
     )
+    return _with_cards(request, drawn)
+
+
+def _with_cards(request: web.Request, drawn: web.Response) -> web.Response:
+    """Let a page show the card provider's form, where there is one."""
+    if "stripe" in request.app[HUB].gateways_of_money:
+        drawn.headers["Content-Security-Policy"] = with_cards(request.app[POLICY])
+    return drawn
 
 
 async def _operations(request: web.Request) -> web.Response:

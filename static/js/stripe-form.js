@@ -5,7 +5,8 @@ import { Refusal } from "./account.js";
 import { Sentence, useAct } from "./fields.js";
 import { html } from "./page.js";
 
-const ADDRESS = "https://js.stripe.com/v3/";
+// Of the same version of Stripe's interface as the hub's library.
+const ADDRESS = "https://js.stripe.com/endive/stripe.js";
 let coming = null;
 
 function library() {

@@ -409,3 +409,8 @@ async def test_localstripe_refuses_cards_asks_for_the_payer_and_cancels(localstr
     assert (await gateway.cancel(unwanted.provider_id)).state == "cancelled"
     assert (await gateway.look("pi_unknown", {})).state == "gone"
     await gateway.close()
+
+
+def test_the_page_loads_stripes_form_of_the_same_version_as_the_hubs_library() -> None:
+    form = Path(__file__).parents[2] / "static" / "js" / "stripe-form.js"
+    assert f'"https://js.stripe.com/{library.major_api_version}/stripe.js"' in form.read_text(encoding="utf-8")

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from hub.gateways.payments import Gateways
+from hub.gateways.stripe import StripeGateway
 from tests.builders import make_booking, make_room_type, make_session, make_venue, place
 from tests.doors import Answer, AppServer, Http, People
 
@@ -72,6 +74,20 @@ async def test_every_page_is_whole_and_obeys_the_policy_of_no_inline_style_or_sc
         policy = answer.headers["Content-Security-Policy"]
         assert f"'sha256-{digest}'" in policy
         assert "unsafe" not in policy
+
+
+async def test_only_pages_where_cards_are_paid_with_load_anything_from_elsewhere(
+    http: Http, app_server: AppServer
+) -> None:
+    assert "https:" not in (await page(http, "/checkout/1")).headers["Content-Security-Policy"]
+    app_server.hub.gateways_of_money = Gateways(StripeGateway("sk_test_1", "pk_test_1", "whsec_1", live=False))
+    for path in ("/checkout/1", "/account/wallet"):
+        policy = (await page(http, path)).headers["Content-Security-Policy"].split("; ")
+        assert "connect-src 'self' https://api.stripe.com" in policy
+        assert "frame-src https://js.stripe.com https://*.js.stripe.com https://hooks.stripe.com" in policy
+        assert any(one.startswith("script-src 'self' https://js.stripe.com ") and "'sha256-" in one for one in policy)
+        assert "unsafe" not in str(policy)
+    assert "https:" not in (await page(http, "/account")).headers["Content-Security-Policy"]
 
 
 async def test_a_page_that_needs_scripts_says_so_and_where_the_same_is_without_them(http: Http) -> None:
