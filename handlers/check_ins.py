@@ -8,7 +8,13 @@ from hub.models.check_ins import CheckIn
 from hub.services import check_ins
 
 
-@endpoint("check_ins.create", "POST /check-ins", status=201, repeatable=True, tells=("booking.checked_in",))
+@endpoint(
+    "check_ins.create",
+    "POST /check-ins",
+    status=201,
+    repeatable=True,
+    tells=("booking.checked_in", "availability.changed"),
+)
 async def create(call: Call, ask: CheckIn) -> Booking:
     """Let the guests of a confirmed booking in by their code, from the day on which it begins; once at each venue.
 

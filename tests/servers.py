@@ -150,9 +150,16 @@ async def redis_url(servers: Urls) -> str:
     return url
 
 
+@pytest.fixture(scope="session")
+def fonts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Name a folder in which the fonts of papers are made ready once for all tests."""
+    return tmp_path_factory.mktemp("fonts")
+
+
 @pytest.fixture
-def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
+def settings(database_url: str, redis_url: str, tmp_path: Path, fonts: Path) -> Settings:
     """Give a test the settings of a hub on its own data, quick at passwords and without rate limits."""
+    (tmp_path / "fonts").symlink_to(fonts)
     return Settings(
         data=tmp_path,
         secret="only-for-tests-" + "x" * 32,

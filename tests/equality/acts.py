@@ -11,10 +11,11 @@ from hub.models.files import Upload
 from hub.models.roles import CreateRole
 from hub.models.venues import ChangeVenue
 from hub.models.wallet import Adjust
-from hub.services import accounts, adjustments, bookings, codes, files, holds, roles, venues
+from hub.services import accounts, adjustments, bookings, check_ins, codes, files, holds, roles, sandbox, venues
 from hub.services.access import signed_in
 from hub.services.passwords import hashed
 from hub.services.verifications import locked
+from storage.check_ins import Known
 from tests import builders
 from tests.doors import PASSWORD
 from tests.identities import run
@@ -201,6 +202,15 @@ async def guests_came_and_others_did_not(world: World, do: Do, sweep: Sweep) -> 
         await world.begin(booking)
     await do("bookings.complete", world.clerk, booking_id=came.id)
     await do("bookings.no_show", world.owner, booking_id=stayed_away.id)
+
+
+@act
+async def the_guests_of_two_venues_check_in_at_each(world: World, do: Do, sweep: Sweep) -> None:
+    booked = await world.book(world.slot(10), world.stay(), notes=NOTES)
+    await world.begin(booked)
+    code = check_ins.code(world.hub, Known(id=booked.id, reference=booked.reference))
+    await do("check_ins.create", world.clerk, code=code, venue_id=world.hall.id)
+    await do("check_ins.create", world.owner, code=code, venue_id=world.hotel.id)
 
 
 # Running out
@@ -491,3 +501,21 @@ async def a_wallet_is_corrected_by_one_and_by_two_and_thawed(world: World, do: D
     await run(world.hub, "UPDATE accounts SET frozen_at = clock_timestamp() WHERE user_id = $1", world.customer.user_id)
     await do("wallet.unfreeze", one, **whose)
     await do("wallet.top_up", world.customer, gateway="sandbox", amount=500, currency="EUR")
+
+
+@act
+async def a_hold_is_paid_at_a_provider(world: World, do: Do, sweep: Sweep) -> None:
+    await by_payment(world)
+    held = await world.hold(*everything(world))
+    begun = await do("payments.start", world.customer, booking_id=held.id, gateway="sandbox")
+    await sandbox.press(world.hub, begun.pay_at.redirect_url.rpartition("/")[2], "pay")
+    await do("payments.check", world.customer, payment_id=begun.id)
+
+
+@act
+async def a_payer_leaves_and_pays_at_the_desk(world: World, do: Do, sweep: Sweep) -> None:
+    held = await world.hold(world.stay())
+    begun = await do("payments.start", world.customer, booking_id=held.id, gateway="sandbox")
+    await do("payments.cancel", world.customer, payment_id=begun.id)
+    await do("bookings.cash", world.clerk, booking_id=held.id, amount=100)
+    await do("bookings.cash", world.clerk, booking_id=held.id, amount=held.price - 100)

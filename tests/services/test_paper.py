@@ -207,11 +207,16 @@ async def test_names_of_khmer_and_chinese_stand_on_paper_as_they_are_written(wor
     assert differ(file, paper_drawing.drawn(data, [reversed_name]))
     # The control: letters set one after the other, as they are stored, are no Khmer; of Chinese they are all there is.
     monkeypatch.setattr(paper_drawing.FPDF, "set_text_shaping", lambda *_, **__: None)
-    assert differ(file, paper_drawing.drawn(data, [known])) == (language == "km")
+    assert differ(file, paper_drawing.drawn(data, [known]), until=HEAD) == (language == "km")
 
 
-def differ(one: bytes, other: bytes) -> bool:
-    return ImageChops.difference(picture(one), picture(other)).getbbox() is not None
+# The title and the venue's name, in which there is no letter of ours; pixels.
+HEAD = 240
+
+
+def differ(one: bytes, other: bytes, *, until: int | None = None) -> bool:
+    difference = ImageChops.difference(picture(one), picture(other))
+    return difference.crop((0, 0, difference.width, until or difference.height)).getbbox() is not None
 
 
 def test_a_character_that_no_font_has_is_shown_as_one(tmp_path):
