@@ -54,20 +54,27 @@ class Planned:
 
 
 async def give_back(
-    work: Work, booking_id: int, amount: int | None, reason: str, *, payment_id: int | None = None
+    work: Work,
+    booking_id: int,
+    amount: int | None,
+    reason: str,
+    *,
+    payment_id: int | None = None,
+    approval_above: int | None = None,
 ) -> list[Refund]:
     """Give back some of what was paid for a locked booking (None: all that is there); the latest payments first.
 
-    Each venue gives its part in proportion to what it was paid; `payment_id` takes it of that payment alone. It waits
-    for nobody's approval. Refuses with TooLittle more than was paid. The caller tells the booking, whose paid state has
-    changed.
+    Each venue gives its part in proportion to what it was paid; `payment_id` takes it of that payment alone. Above
+    `approval_above` it waits for approval. Refuses with TooLittle more than was paid. The caller tells the booking,
+    whose paid state has changed.
     """
     left = await there(work.db, booking_id)
     total = sum(left.values()) if amount is None else amount
     if total > sum(left.values()):
         raise TooLittle("Less than that was paid for this booking and is still to be given back.")
     shares = dict(zip(left, split(total, list(left.values())), strict=True))
-    return await carry_out(work, booking_id, await plan(work.db, booking_id, shares, payment_id=payment_id), reason)
+    planned = await plan(work.db, booking_id, shares, payment_id=payment_id)
+    return await carry_out(work, booking_id, planned, reason, approval_above=approval_above)
 
 
 async def carry_out(
