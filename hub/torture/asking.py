@@ -121,6 +121,16 @@ class Asker:
         except (ClientError, OSError, TimeoutError):
             return 0
 
+    async def press(self, page: str, button: str) -> int:
+        """Press a button of a page that is not the API's; answers the status, zero when no answer came."""
+        assert self._session is not None
+        url = f"http://127.0.0.1:{self.chance.choice(self.ports())}{page}"
+        try:
+            async with self._session.post(url, data={"button": button}, allow_redirects=False) as response:
+                return response.status
+        except (ClientError, OSError, TimeoutError):
+            return 0
+
     async def insist(
         self, method: str, path: str, body: Any = None, by: Person | None = None, key: str | None = None
     ) -> Answer:

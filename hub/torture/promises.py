@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from hub.torture import converging, crowding, delivering, intruding, keeping, lasting, outages, restarting, selling
+from hub.torture import (
+    converging,
+    crowding,
+    delivering,
+    intruding,
+    keeping,
+    lasting,
+    outages,
+    paying,
+    restarting,
+    selling,
+)
 from hub.torture.play import Control, Promise
 from storage import torture
 
@@ -26,6 +37,7 @@ _ALL = (
         Control(postgres={"synchronous_commit": "off", "wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"}),
     ),
     Promise("P4", "Any request may be asked again", keeping.ask_again, Control(changes=("no_repeats",))),
+    Promise("P5", "Money adds up, always", paying.add_up, Control(rewriting=torture.WALLETS_UNLOCKED)),
     Promise(
         "P7",
         "Every event is seen once and in order",
