@@ -7,11 +7,12 @@ from hub.events.bookings import BookingCancelled, BookingChanged
 from hub.events.sessions import SessionChanged
 from hub.events.users import GuestChanged
 from hub.models.bookings import Guest
-from hub.services import impersonation, mail
+from hub.services import impersonation, mail, refunds
 from hub.work import Work
 from storage import bookings as booking_store
 from storage import claims, sessions
 from storage import own_data as store
+from storage import paper as paper_store
 
 
 async def erase(work: Work, user_id: int) -> None:
@@ -29,6 +30,7 @@ async def erase(work: Work, user_id: int) -> None:
     await _give_back_holds(work, user_id)
     for booking_id in await store.wipe_bookings(work.db, user_id):
         work.tell(BookingChanged(booking_id=booking_id))
+    await paper_store.forget_guest(work.db, user_id, store.NOBODY)
     await store.wipe_ways_in(work.db, user_id)
     await store.wipe_traces(work.db, user_id, leaving.email, leaving.phone)
     await store.wipe_person(work.db, user_id)
@@ -46,6 +48,7 @@ async def _give_back_holds(work: Work, user_id: int) -> None:
         if booking is not None and booking.status in ("held", "pending") and not booking.has_expired:
             await claims.release_bookings(work.db, [booking_id])
             await booking_store.cancel(work.db, [booking_id], "", "released")
+            await refunds.give_back(work, booking_id, None, "The account was erased.")
             work.tell(BookingCancelled(booking_id=booking_id))
 
 
