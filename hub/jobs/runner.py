@@ -11,6 +11,7 @@ from hub.core import Hub
 from hub.errors import HubError
 from hub.jobs import (
     housekeeping,
+    instalments,
     queue,
     reconciler,
     refunds,
@@ -42,6 +43,7 @@ async def run(hub: Hub, publisher: Publisher) -> None:
             "webhooks": partial(webhooks.run, hub),
             "housekeeping": partial(housekeeping.run, hub),
             "reminders": partial(reminders.run, hub),
+            "instalments": partial(instalments.run, hub),
             "refunds": partial(refunds.run, hub),
             "releasing of escrow": partial(releasing.run, hub),
             "sealer": partial(sealer.run, hub),
