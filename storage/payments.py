@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic import BaseModel
+
 from hub.models.payments import GatewayName, ListPayments, Payment, State
 from hub.models.terms import Plan
 from storage.listing import page
-from storage.query import Db, column, many, maybe, one, run, value
+from storage.query import Db, many, maybe, one, run, value
 
 
 class PaymentRow(Payment):
@@ -193,19 +195,31 @@ async def dispute(db: Db, payment_id: int) -> None:
     )
 
 
-async def take_due(db: Db, at_most: int, seconds: float) -> list[int]:
-    """Take payments whose provider is to be asked now; whoever does not come back is asked for again then."""
-    return await column(
+class Due(BaseModel):
+    """A payment whose provider is to be asked."""
+
+    id: int
+    gateway: GatewayName
+
+
+async def take_due(db: Db, at_most: int, seconds: float, but_not: Sequence[str] = ()) -> list[Due]:
+    """Take payments whose provider is to be asked now; whoever does not come back is asked for again then.
+
+    Left alone are those of providers who have enough to do.
+    """
+    return await many(
         db,
+        Due,
         """
         UPDATE payments SET ask_at = clock_timestamp() + $2 * interval '1 second', asked = asked + 1
         WHERE id = ANY (ARRAY(
-            SELECT id FROM payments WHERE ask_at <= clock_timestamp()
+            SELECT id FROM payments WHERE ask_at <= clock_timestamp() AND gateway <> ALL ($3::text[])
             ORDER BY ask_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED))
-        RETURNING id
+        RETURNING id, gateway
         """,
         at_most,
         seconds,
+        but_not,
     )
 
 

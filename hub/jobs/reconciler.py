@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from datetime import timedelta
 
 from hub.core import Hub
 from hub.errors import HubError
 from hub.services import settling
 from storage import payments
+from storage.payments import Due
 
 log = logging.getLogger("hub.jobs")
 
 # Seconds between two looks, when none is due sooner.
 PAUSE = 0.5
-AT_ONCE = 16
+# Asks of one provider at a time: another that does not answer keeps none of its payments waiting.
+AT_ONCE = 8
 # A payment that stays open is asked about for an hour as often as a new one, then ever more seldom.
 LONG = timedelta(hours=1)
 LONGEST_PAUSE = 3600.0
@@ -25,27 +28,50 @@ STUCK_AFTER = timedelta(hours=6)
 
 async def run(hub: Hub) -> None:
     """Reconcile until cancelled; any number of workers may, each takes others."""
-    while True:
-        if not await reconcile(hub):
-            await asyncio.sleep(PAUSE)
+    busy: Counter[str] = Counter()
+    async with asyncio.TaskGroup() as group:
+        while True:
+            full = [gateway for gateway, count in busy.items() if count >= AT_ONCE]
+            async with hub.reading() as db:
+                due = await payments.take_due(db, AT_ONCE, settling.ASK_SECONDS, full)
+            for one in due:
+                busy[one.gateway] += 1
+                group.create_task(_settle_in_turn(hub, one, busy))
+            if not due:
+                await asyncio.sleep(PAUSE)
 
 
 async def reconcile(hub: Hub) -> int:
-    """Settle what is due to be asked about by now; answers how many that were."""
+    """Settle some of what is due to be asked about by now; answers how many that were."""
     async with hub.reading() as db:
         due = await payments.take_due(db, AT_ONCE, settling.ASK_SECONDS)
-    await asyncio.gather(*(_settle(hub, payment_id) for payment_id in due))
+    await asyncio.gather(*(_settle(hub, one) for one in due))
     return len(due)
 
 
-async def _settle(hub: Hub, payment_id: int) -> None:
+async def _settle_in_turn(hub: Hub, due: Due, busy: Counter[str]) -> None:
     try:
-        await settling.settle(hub, payment_id)
+        await _settle(hub, due)
+    finally:
+        busy[due.gateway] -= 1
+
+
+async def _settle(hub: Hub, due: Due) -> None:
+    # One that cannot be settled keeps no other waiting: it is asked about again when its time has come.
+    try:
+        await settling.settle(hub, due.id)
     except HubError as error:
-        log.warning("payment %s could not be settled: %s", payment_id, error.sentence)
+        log.warning("payment %s could not be settled: %s", due.id, error.sentence)
     except Exception:
-        # One that cannot be settled must not keep the others waiting.
-        log.exception("payment %s could not be settled", payment_id)
+        log.exception("payment %s could not be settled", due.id)
+    try:
+        await _be_patient(hub, due.id)
+    except HubError as error:
+        log.warning("payment %s could not be put off: %s", due.id, error.sentence)
+
+
+async def _be_patient(hub: Hub, payment_id: int) -> None:
+    """Ask ever more seldom about what stays open, and in the end show it to somebody."""
     async with hub.reading() as db:
         payment = await payments.find(db, payment_id)
         if payment is None or payment.status not in ("starting", "pending") or payment.finding is not None:

@@ -21,7 +21,7 @@ from hub.models.payments import (
     StartedPayment,
     StartPayment,
 )
-from hub.services import access, dues, qr, settling
+from hub.services import access, dues, placing, qr, settling
 from hub.work import Work
 from storage import access as ties
 from storage import bookings as booking_store
@@ -146,13 +146,15 @@ async def check(hub: Hub, actor: Actor, ask: NamePayment) -> StartedPayment:
 async def cancel(hub: Hub, actor: Actor, ask: NamePayment) -> StartedPayment:
     """Have the provider take no money for a payment any more; it may be that it already has."""
     access.in_person(actor)
+    await placing.refuse_repeated(hub, actor)
     async with hub.reading() as db:
         found = await _found(db, actor, ask.payment_id)
     if found.status == "completed":
         raise WrongState("This payment has come in; cancel the booking to get it back.")
     if found.status in ("starting", "pending"):
         await settling.cancel(hub, found)
-    return await read(hub, actor, ask)
+    async with hub.work(actor) as work:
+        return work.answer(_shown(await store.lock(work.db, found.id), actor))
 
 
 def methods(hub: Hub) -> list[PaymentMethod]:

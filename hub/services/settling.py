@@ -119,6 +119,9 @@ async def act(hub: Hub, payment_id: int, look: Look) -> Payment:
             said = look.failure or ("The provider does not know of it." if look.state == "gone" else None)
             await store.end(work.db, payment.id, status, said)
             await tell(work, payment)
+        elif payment.status in ("failed", "cancelled"):
+            # It has ended, and only what its provider tells brings it up again.
+            await store.ask_again(work.db, payment.id, None)
         return await store.seen(work.db, payment.id)
 
 
