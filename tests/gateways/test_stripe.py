@@ -78,6 +78,7 @@ async def test_a_refused_card_ends_nothing_for_the_payer_may_take_another(
     assert (await gateway.look(began.provider_id, began.data)).state == "completed"
 
 
+@pytest.mark.abuse("H4")
 @pytest.mark.parametrize(("currency", "amount", "units"), [("KHR", 480_000, 48_000_000), ("JPY", 500, 500)])
 async def test_stripe_counts_some_currencies_in_other_units(
     gateway: StripeGateway, stripe_server: Stripe, order: Order, currency: str, amount: int, units: int
