@@ -28,9 +28,9 @@ export function stateOf(booking) {
 }
 
 /** How much of a booking is paid. */
-export function paidWords({ price, paid, currency, payment_status: status }) {
-  if (status === "refunded") return "paid back";
-  if (paid > price) return `${money(paid, currency)} paid`;
+export function paidWords({ price, paid, currency, status, payment_status: standing }) {
+  if (standing === "refunded") return "paid back";
+  if (paid > price || (paid && ["cancelled", "expired"].includes(status))) return `${money(paid, currency)} paid`;
   return paid > 0 ? (paid === price ? "paid" : `${money(paid, currency)} of it paid`) : price > 0 ? "not paid yet" : "";
 }
 

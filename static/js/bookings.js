@@ -39,7 +39,7 @@ function Ticket({ booking, isNext, isLit }) {
   return html`<li class=${`sheet ticket${isNext ? " next" : ""}${isLit ? " lit" : ""}`} data-booking=${booking.id}>
     <div class="stub"><span class="small quiet">Reference</span><b class="reference number">${booking.reference}</b><${State} booking=${booking} /></div>
     <div>${booking.items.map((item) => {
-        const venue = venueOf(item.venue_id);
+        const venue = ["addon", "fee"].includes(item.kind) ? null : venueOf(item.venue_id);
         const visitors = item.kind === "stay" || !venue ? "" : visitorsTime(item.starts_at, venue.timezone);
         return html`<div key=${item.id} class="item"><h3>${item.title}</h3>
           <p><span class="number">${itemTime(item, zoneOf(item.venue_id))}</span>${item.kind === "place" ? `, ${many(item.quantity, "place")}` : item.quantity > 1 ? (item.kind === "addon" ? many(item.quantity, "piece") : `, ${many(item.quantity, "room")}`) : ""}${visitors && html` <span class="quiet small">${visitors}</span>`}</p>

@@ -36,7 +36,7 @@ function Preview({ of, isDesk }) {
       <tfoot><tr><th scope="row">${isDesk ? "Given back" : "You get back"}</th><td class="number">${money(of.gives_back, currency)}</td></tr></tfoot></table>
     <p class="small quiet">${[
       of.kept > 0 && `${money(of.kept, currency)} stay with the venue by its terms.`,
-      of.refunds.length > 0 && `It goes ${[...new Set(of.refunds.map((one) => TARGETS[one.target]))].join(" and ")}${of.needs_approval ? ", once the venue has approved it" : ""}.`,
+      of.refunds.length > 0 && `The refund goes ${[...new Set(of.refunds.map((one) => TARGETS[one.target]))].join(" and ")}${of.needs_approval ? ", once the venue has approved it" : ""}.`,
       later && `Less from ${dateTime(of.less_after)} on.`,
     ].filter(Boolean).join(" ")}</p></div>`;
 }

@@ -45,10 +45,10 @@ export function PlacesWords({ free, held, until, zone, full }) {
 }
 
 /** A count that is stepped up and down. */
-export function Stepper({ label, value, least, most, onChange }) {
+export function Stepper({ label, value, least, most, onChange, isBare = false }) {
   return html`<span class="stepper" role="group" aria-label=${label}>
     <button type="button" class="button" aria-label=${`Fewer ${label}`} disabled=${value <= least} onClick=${() => onChange(value - 1)}>−</button>
-    <output>${value}<span class="unit"> ${value === 1 ? label.replace(/s$/, "") : label}</span></output>
+    <output>${value}<span class=${isBare ? "only-read" : "unit"}> ${value === 1 ? label.replace(/s$/, "") : label}</span></output>
     <button type="button" class="button" aria-label=${`More ${label}`} disabled=${value >= most} onClick=${() => onChange(value + 1)}>+</button>
   </span>`;
 }

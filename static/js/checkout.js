@@ -9,7 +9,7 @@ import { bookings, itemTime } from "./basket.js";
 import { Ring } from "./cells.js";
 import { Field, Form, Sentence, useAct } from "./fields.js";
 import { followMe } from "./following.js";
-import { Cancellation, Lines, PLANS, dueWords, planWords } from "./lines.js";
+import { Cancellation, Items, Lines, PLANS, dueWords, planWords } from "./lines.js";
 import { data, html, now } from "./page.js";
 import { Papers } from "./papers.js";
 import { Mark, PAYMENT, REFUND, UnderWay, Ways, balanceOf, goOn, methods, wallet, wayName } from "./paying.js";
@@ -43,6 +43,23 @@ effect(() => {
   first = !bookings.value.length;
 });
 
+/** Whether what was agreed is still what is booked: not where some of it was cancelled or moved since. */
+const isAsAgreed = ({ quote, booking }) => Boolean(quote) && [quote, ...quote.plans].some((one) => one.total === booking.price);
+
+/** The plans worth choosing: one that asks for all at once as well, and for more, is none. */
+function plansOf(of) {
+  const plans = isAsAgreed(of) ? of.quote.plans : [];
+  const full = plans.find((one) => one.plan === "full");
+  return plans.filter((one) => !full || one === full || one.instalments.length > 1 || one.total < full.total);
+}
+
+/** The plan that is chosen as long as nothing was paid; then it is what it is. */
+function planOf(of) {
+  if (of.paid) return of.quote?.plans.find((one) => one.plan === of.plan) ?? null;
+  const plans = plansOf(of);
+  return plans.find((one) => one.plan === (chosen.value.plan ?? of.plan)) ?? plans[0] ?? null;
+}
+
 /** The booking as it is told live, where it is one's own; a desk sees what it asked for. */
 const bookingOf = (of) => bookings.value.find((one) => one.id === data.booking_id) ?? of.booking;
 
@@ -52,7 +69,8 @@ function What({ of, booking, plan }) {
   return html`<${Section} title="What you book" id="what">
     ${booking.items.filter((item) => item.kind !== "addon").map((item) => html`<h3 key=${item.id}>${item.title}</h3><p><span class="number">${itemTime(item, zoneOf(item.venue_id))}</span>${item.quantity > 1 ? `, ${many(item.quantity, item.kind === "place" ? "place" : "room")}` : ""}</p>`)}
     ${venue && html`<p class="small"><a href=${`/venues/${venue.id}`}>${venue.name}</a>${venue.city ? ` · ${venue.city}` : ""}</p>`}
-    ${of.quote ? html`<${Lines} quote=${of.quote} plan=${plan} /><${Cancellation} terms=${of.quote.cancellation} zone=${zone} />` : html`<p class="number"><b>${money(booking.price, booking.currency)}</b></p>`}<//>`;
+    ${isAsAgreed(of) ? html`<${Lines} quote=${of.quote} plan=${plan} />` : html`<${Items} booking=${booking} />`}
+    ${of.quote && html`<${Cancellation} terms=${of.quote.cancellation} zone=${zone} />`}<//>`;
 }
 
 function Clock({ booking }) {
@@ -61,10 +79,10 @@ function Clock({ booking }) {
   return html`<span class="clock number" role="timer" aria-label=${`${Math.max(0, Math.ceil((until - now.value) / 60_000))} minutes left`}><${Ring} until=${until} full=${full} />${clock(until - now.value)}</span>`;
 }
 
-function Plans({ quote, zone, picked }) {
-  return html`<fieldset class="ways"><legend>Plan</legend>${quote.plans.map((plan) => html`<label class="choice" key=${plan.plan}>
+function Plans({ of, zone, picked }) {
+  return html`<fieldset class="ways"><legend>Plan</legend>${plansOf(of).map((plan) => html`<label class="choice" key=${plan.plan}>
     <input type="radio" name="plan" value=${plan.plan} checked=${picked.plan === plan.plan} onChange=${() => choose({ plan: plan.plan })} />
-    <span><b>${PLANS[plan.plan]}</b><small class="number">${planWords(plan, quote.currency, zone)}</small>${plan.bonus.length > 0 && html`<small>with ${plan.bonus.join(", ")}</small>`}</span></label>`)}</fieldset>`;
+    <span><b>${PLANS[plan.plan]}</b><small>${planWords(plan, of.quote.currency, zone)}</small>${plan.bonus.length > 0 && html`<small>with ${plan.bonus.join(", ")}</small>`}</span></label>`)}</fieldset>`;
 }
 
 /** A part of what is open, or more than what is due now. */
@@ -81,7 +99,7 @@ function OtherAmount({ open, currency, pay }) {
 function Paying({ of, booking, plan, zone }) {
   const { busy, refusal, run } = useAct();
   const { currency } = booking;
-  const picksPlan = of.quote?.plans.length > 1 && !of.paid;
+  const picksPlan = plansOf(of).length > 1 && !of.paid;
   const next = plan && !of.paid ? plan.instalments[0].amount : of.next;
   const open = plan && !of.paid ? plan.total : of.open;
   const offered = methods.data.value?.items.filter((one) => !one.currencies || one.currencies.includes(currency)) ?? [];
@@ -96,7 +114,7 @@ function Paying({ of, booking, plan, zone }) {
   const isInstant = booking.items.every((item) => venueOf(item.venue_id)?.confirmation === "instant");
   const later = () => run(() => ask("POST", `/holds/${booking.id}/confirm`, {})).then(load);
   return html`<div class="pay">
-    ${picksPlan && html`<${Plans} quote=${of.quote} zone=${zone} picked=${plan} />`}
+    ${picksPlan && html`<${Plans} of=${of} zone=${zone} picked=${plan} />`}
     <${Ways} amount=${next} currency=${currency} chosen=${gateway} onChoose=${(one) => choose({ gateway: one })} />
     <${Sentence} refusal=${refusal} />
     ${gateway && html`<div class="row">
@@ -142,7 +160,7 @@ function Instalments({ of, currency, zone }) {
 function Due({ of, booking, zone }) {
   const state = stateOf(booking);
   const isLive = ["held", "pending", "confirmed"].includes(state);
-  const picked = of.paid || !of.quote?.plans.length ? null : of.quote.plans.find((one) => one.plan === (chosen.value.plan ?? of.plan)) ?? of.quote.plans[0];
+  const picked = of.paid ? null : planOf(of);
   const next = picked ? picked.instalments[0].amount : of.next;
   const underWay = of.payments.find((one) => ["starting", "pending"].includes(one.status));
   const isMine = booking.user_id === person.value.id;
@@ -168,8 +186,7 @@ function Checkout() {
   if (!isReady) return html`<${OnItsWay} />`;
   if (!of) return html`<${Waiting} of=${folio} />`;
   const zone = zoneOf(booking.items[0].venue_id);
-  const plan = of.quote?.plans.find((one) => one.plan === (of.paid ? of.plan : chosen.value.plan ?? of.plan)) ?? (of.paid ? null : of.quote?.plans[0]);
-  return html`<div class="checkout"><div class="stack"><${What} of=${of} booking=${booking} plan=${plan} /></div>
+  return html`<div class="checkout"><div class="stack"><${What} of=${of} booking=${booking} plan=${planOf(of)} /></div>
     <div class="stack"><${Result} of=${of} booking=${booking} /><${Due} of=${of} booking=${booking} zone=${zone} /><${History} of=${of} currency=${booking.currency} /></div></div>`;
 }
 

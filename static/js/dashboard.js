@@ -66,7 +66,7 @@ function Desk() {
   const venues = new Map(all.value.map((venue) => [venue.id, venue]));
   const shown = desks.value.find((venue) => venue.id === calendarOf.value) ?? desks.value[0];
   return html`<div class="board-head"><h1>Dashboard</h1>
-      <div class="row">${shown && html`<a class="button" href=${`/venues/${shown.id}/staff`}>Staff${desks.value.length > 1 ? ` of ${shown.name}` : ""}</a>`}
+      <div class="row">${shown && html`<a class="button" href=${`/venues/${shown.id}/operations`}>Payments</a><a class="button" href=${`/venues/${shown.id}/staff`}>Staff${desks.value.length > 1 ? ` of ${shown.name}` : ""}</a>`}
       ${all.value.length > 1 && html`<label class="field"><span>Venue</span><select onChange=${(event) => choose(Number(event.target.value) || null)}><option value="" selected=${only.value === null}>All ${all.value.length} venues</option>${all.value.map((venue) => html`<option value=${venue.id} selected=${venue.id === only.value}>${venue.name}</option>`)}</select></label>`}</div></div>
     ${refusal.value && html`<p class="refusal" role="alert">${refusal.value.message}</p>`}
     <div class="desk"><${Figures} dashboard=${dashboard.value} />

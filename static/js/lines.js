@@ -32,6 +32,13 @@ export function Lines({ quote, plan, caption = "What it costs" }) {
   </table>`;
 }
 
+/** What is booked by now, each item with its final price. */
+export function Items({ booking }) {
+  return html`<table class="sum"><caption class="only-read">What it costs</caption>
+    <tbody>${booking.items.map((item) => html`<tr key=${item.id}><th scope="row">${item.title}${item.quantity > 1 ? ` × ${item.quantity}` : ""}</th><td class="number">${money(item.price, booking.currency)}</td></tr>`)}</tbody>
+    <tfoot><tr><th scope="row">Total</th><td class="number">${money(booking.price, booking.currency)}</td></tr></tfoot></table>`;
+}
+
 /** When an instalment is due, in words. */
 export function dueWords({ due_at: due }, zone) {
   if (!due || Date.parse(due) <= now.value) return "now";
@@ -51,6 +58,6 @@ export function Cancellation({ terms, zone }) {
     said.set(JSON.stringify(coming), coming);
   }
   return [...said.values()].map((steps) => html`<p class="small quiet" key=${JSON.stringify(steps)}>${steps.length
-    ? `${steps.map(({ before, percent }) => `Cancelled before ${dateTime(before, zone)}, ${percent === 100 ? "all" : `${percent} %`} is paid back`).join("; ")}; after that nothing.`
+    ? `Cancelled ${steps.map(({ before, percent }) => `before ${dateTime(before, zone)}, ${percent === 100 ? "all" : `${percent} %`} is paid back`).join("; ")}; after that nothing.`
     : "Cancelled, nothing is paid back any more."}</p>`);
 }

@@ -76,7 +76,7 @@ function Code({ refusal }) {
 function Addon({ one, currency }) {
   const quantity = wishes.value.addons[one.id] ?? 0;
   return html`<li><span>${one.name} <small class="quiet number">${money(one.price, currency)}${PER[one.price_per]}</small></span>
-    <${Stepper} label=${one.name} value=${quantity} least=${0} most=${Math.min(one.stock ?? MOST, MOST)} onChange=${(count) => wish({ addons: { ...wishes.value.addons, [one.id]: count } })} /></li>`;
+    <${Stepper} isBare=${true} label=${one.name} value=${quantity} least=${0} most=${Math.min(one.stock ?? MOST, MOST)} onChange=${(count) => wish({ addons: { ...wishes.value.addons, [one.id]: count } })} /></li>`;
 }
 
 /** Everything that can be named beside what is chosen, and the lines that it comes to. */
@@ -92,12 +92,12 @@ export function Extras({ venue, priced }) {
   const isOfCode = priced?.refusal && offer && /^offer/.test(priced.refusal.problem.code ?? "");
   return html`<details class="extras" open=${isOpen} onToggle=${({ target }) => setOpen(target.open)}>
     <summary>${quote ? html`What it costs: <b class="number">${money(quote.total, quote.currency)}</b>` : "Code and extras"}</summary>
-    ${isOpen && html`<div class="fields">
+    ${isOpen && html`<div class="fields"><div>
       ${(addons.data.value?.items ?? []).length > 0 && html`<ul class="lines">${addons.data.value.items.map((one) => html`<${Addon} key=${one.id} one=${one} currency=${venue.currency} />`)}</ul>`}
       <${Code} refusal=${isOfCode ? priced.refusal : null} />
       ${person.value?.is_student && venue.terms.student_percent > 0 && html`<${Checkbox} label=${`Student: ${venue.terms.student_percent} % off`} checked=${asStudent} onChange=${({ target }) => wish({ as_student: target.checked })} />`}
-      ${mine > 0 && venue.terms.point_value > 0 && html`<${Checkbox} label=${`Use my ${number(mine)} points`} checked=${useThem} onChange=${({ target }) => wish({ points: target.checked })} />`}
-      ${quote && html`<${Lines} quote=${quote} />`}
+      ${mine > 0 && venue.terms.point_value > 0 && html`<${Checkbox} label=${`Use my ${number(mine)} points`} checked=${useThem} onChange=${({ target }) => wish({ points: target.checked })} />`}</div>
+      ${quote && html`<div><${Lines} quote=${quote} /></div>`}
       ${priced?.refusal && !isOfCode && html`<p class="wrong" role="alert">${priced.refusal.message}</p>`}</div>`}
   </details>`;
 }

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 from playwright.async_api import expect
 
+from hub.models.folio import RecordCash
+from hub.services import folio
 from tests.browser.conftest import Open, Town, Window
 from tests.builders import (
     make_booking,
@@ -31,7 +33,7 @@ async def test_a_booking_arrives_on_top_marked_until_it_was_seen(
     window: Open, town: Town, app_server: AppServer
 ) -> None:
     ana, rui = await town.people.customer("Ana Reis"), await town.people.customer("Rui Reis")
-    await make_booking(app_server.hub, rui.actor, place(town.session))
+    his = await make_booking(app_server.hub, rui.actor, place(town.session))
     desk = await at_the_desk(window, town)
     await expect(desk.page.locator(".feed li")).to_have_count(1)
     await expect(desk.page.locator(".unseen")).to_have_count(0)
@@ -53,7 +55,10 @@ async def test_a_booking_arrives_on_top_marked_until_it_was_seen(
     await expect(first.locator(".unseen")).to_have_count(0)
     await expect(desk.page).to_have_title("Dashboard · Booking hub")
     await expect(desk.page.locator("#announce")).to_have_text("1 booking new")
-    await expect(desk.page.locator(".figures")).to_contain_text("€75")
+    await expect(desk.page.locator(".figures")).not_to_contain_text("€")
+    await folio.record_cash(app_server.hub, town.owner.actor, RecordCash(booking_id=his.id, amount=2_500))
+    await expect(desk.page.locator(".figures")).to_contain_text("€25")
+    await expect(desk.page.locator(f'[data-booking="{his.id}"]')).to_contain_text("€25, paid")
 
 
 async def test_what_arrived_while_nobody_was_there_is_there_in_order(
