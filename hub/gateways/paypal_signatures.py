@@ -97,10 +97,14 @@ class Signatures:
             raise Forged() from error
 
     async def _key(self, url: str) -> RSAPublicKey:
+        kept = self._kept(url)
+        if kept is not None:
+            return kept
         async with self._asking:
-            kept = self._keys.get(url)
-            if kept is not None and kept[1] > datetime.now(UTC):
-                return kept[0]
+            # Somebody else may have asked for it meanwhile.
+            kept = self._kept(url)
+            if kept is not None:
+                return kept
             now = asyncio.get_running_loop().time()
             if now - self._asked_at < SECONDS_BETWEEN:
                 raise GatewayUnreachable()
@@ -110,6 +114,10 @@ class Signatures:
                 self._keys.pop(next(iter(self._keys)))
             self._keys[url] = key, good_until
             return key
+
+    def _kept(self, url: str) -> RSAPublicKey | None:
+        key, good_until = self._keys.get(url, (None, None))
+        return key if good_until is not None and good_until > datetime.now(UTC) else None
 
     def _judged(self, pem: bytes) -> tuple[RSAPublicKey, datetime]:
         """Follow a certificate back to an authority that is trusted, and see that it is PayPal's."""

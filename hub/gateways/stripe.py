@@ -25,6 +25,8 @@ log = logging.getLogger("hub.gateways.stripe")
 
 # The library would tell Stripe of this machine, and keep a name for it in the home folder.
 stripe.enable_telemetry = False
+# Two lines for each request are too many.
+logging.getLogger("stripe").setLevel(logging.WARNING)
 
 SECONDS_TO_ANSWER = 8.0
 # A repeat takes the same idempotency key, so it is the same ask.

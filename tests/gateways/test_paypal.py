@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -485,6 +486,26 @@ async def test_a_certificate_that_cannot_be_had_leaves_the_event_to_be_told_agai
         with pytest.raises(GatewayUnreachable):
             await gateway.read(other, body)
     assert paypal_server.asked == []
+
+
+async def test_who_is_known_does_not_wait_for_the_certificate_of_a_stranger(
+    gateway: PayPalGateway, paypal_server: PayPal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = paypal_server.event("CHECKOUT.ORDER.APPROVED", {"id": "1"})
+    headers = paypal_server.signed(body)
+    await gateway.read(headers, body)
+    asked = asyncio.Event()
+
+    async def hang(url: str) -> bytes:
+        asked.set()
+        return await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(paypal_signatures, "_fetch", hang)
+    other = headers | {"PAYPAL-CERT-URL": f"{paypal_server.url}{PATH}-2"}
+    stranger = asyncio.create_task(gateway.read(other, body))
+    await asked.wait()
+    assert (await asyncio.wait_for(gateway.read(headers, body), 10)).provider_id == "1"
+    stranger.cancel()
 
 
 def test_authorities_that_browsers_trust_are_known() -> None:
