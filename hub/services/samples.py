@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from hub.core import Actor, Hub
 from hub.errors import Forbidden
 from hub.models.addons import CreateAddon, ListAddons
 from hub.models.bookings import Booking, ListBookings, MakeBooking, NameBooking
+from hub.models.folio import RecordCash
+from hub.models.offers import CreateOffer, ListOffers
+from hub.models.rates import CreateRate, ListRates
 from hub.models.room_types import CreateRoomType, ListRoomTypes, RoomType
 from hub.models.rooms import CreateRoom, ListRooms, Room
 from hub.models.sessions import CreateSession, ListSessions, Session
 from hub.models.venues import CreateVenue, ListVenues, Venue
-from hub.services import acting, addons, bookings, room_types, rooms, sessions, venues, zones
+from hub.services import acting, addons, bookings, folio, offers, rates, room_types, rooms, sessions, venues, zones
+from hub.services import sample_guesthouse as guesthouse
 
 PASSWORD = "try the hub"  # noqa: S105 - public by design, and refused in production
 
@@ -32,7 +37,7 @@ class SampleLogin:
 # The last account to be made tells that all of the world is there.
 LOGINS = (
     SampleLogin("ana@example.org", PASSWORD, "facilitator, with sessions in the next two weeks"),
-    SampleLogin("marta@example.org", PASSWORD, "vendor, owns Hotel Aurora and Sala Norte"),
+    SampleLogin("marta@example.org", PASSWORD, "vendor, owns Hotel Aurora, Sala Norte and Riverside Guesthouse"),
     SampleLogin("chloe@example.org", PASSWORD, "customer"),
     SampleLogin("admin@example.org", PASSWORD, "admin"),
     SampleLogin("super@example.org", PASSWORD, "super admin"),
@@ -95,6 +100,7 @@ class _Loading:
         await self._sala_norte()
         await self._kathmandu()
         await self._studio()
+        await self._guesthouse()
         await self._bookings()
         await self._person("super@example.org", "Sam Superadmin", "super_admin")
 
@@ -272,6 +278,25 @@ class _Loading:
             lotus, 5, 6, 4, kind="tour", title="Temples by bicycle", capacity=8, price=3500, location="Wat Phnom"
         )
 
+    async def _guesthouse(self) -> None:
+        river = await self._venue(self.marta, **guesthouse.VENUE)
+        types = [
+            await self._type(self.marta, venue_id=river.id, price_unit="night", **kind)
+            for kind in guesthouse.ROOM_TYPES
+        ]
+        for rate in guesthouse.RATES:
+            ask = CreateRate.model_validate({"room_type_id": types[0].id} | rate)
+            listed = rates.listed(self.hub, self.marta, ListRates(room_type_id=ask.room_type_id))
+            await _once(await listed, "name", ask.name, partial(rates.create, self.hub, self.marta, ask))
+        for addon in guesthouse.ADDONS:
+            wanted = CreateAddon.model_validate({"venue_id": river.id} | addon)
+            sold = addons.listed(self.hub, self.marta, ListAddons(venue_id=river.id))
+            await _once(await sold, "name", wanted.name, partial(addons.create, self.hub, self.marta, wanted))
+        for offer in guesthouse.OFFERS:
+            made = CreateOffer.model_validate({"venue_id": river.id} | offer)
+            promised = offers.listed(self.hub, self.marta, ListOffers(venue_id=river.id))
+            await _once(await promised, "code", made.code, partial(offers.create, self.hub, self.marta, made))
+
     async def _bookings(self) -> None:
         if (await bookings.listed(self.hub, self.chloe, ListBookings())).items:
             return
@@ -280,15 +305,17 @@ class _Loading:
         for guest, (begin, nights) in zip(
             [self.chloe, *self.guests], ((9, 3), (1, 2), (1, 4), (2, 1), (2, 5), (3, 2), (4, 3), (6, 2)), strict=False
         ):
-            await self._book(guest, night | self._nights(today + timedelta(days=begin), nights))
+            stay = await self._book(guest, night | self._nights(today + timedelta(days=begin), nights))
+            if guest is not self.chloe:
+                await self._paid(self.marta, stay)
         for guest, session in zip(self.guests * 2, self.flows[:2] * 3 + self.flows[2:] + [self.bath] * 4, strict=False):
-            await self._book(guest, {"kind": "place", "session_id": session.id})
+            await self._paid(self.ana, await self._book(guest, {"kind": "place", "session_id": session.id}))
         await self._book(self.chloe, {"kind": "place", "session_id": self.tour.id, "quantity": 2})
         # between 12 and 20, when the hall is open on every day of the week
         for guest, (day, hour, hours) in zip(
             self.guests[3:], ((1, 13, 2), (1, 16, 3), (2, 12, 1), (3, 13, 2), (4, 16, 3)), strict=False
         ):
-            await self._book(guest, self._slot(self.hall, day, hour, hours))
+            await self._paid(self.marta, await self._book(guest, self._slot(self.hall, day, hour, hours)))
         await self._book(self.chloe, self._slot(self.rehearsal, 2, 17, 2))
         # what is today or was yesterday the staff enter, as at a real desk, for guests they know
         for guest, (begin, nights) in zip(self.guests, ((-1, 3), (-1, 2), (0, 1), (0, 2), (0, 4)), strict=False):
@@ -296,10 +323,14 @@ class _Loading:
         await self._enter(self.guests[7], self._slot(self.rehearsal, 0, 18, 1))
         for guest, hour in zip(self.guests[4:], (12, 14, 16), strict=False):
             made = await self._enter(guest, self._slot(self.rehearsal, -1, hour, 1))
+            await self._paid(self.marta, made)
             await bookings.complete(self.hub, self.marta, NameBooking(booking_id=made.id))
 
-    async def _book(self, who: Actor, item: dict[str, Any]) -> None:
-        await bookings.make(self.hub, who, MakeBooking.model_validate({"items": [item]}))
+    async def _book(self, who: Actor, item: dict[str, Any]) -> Booking:
+        return await bookings.make(self.hub, who, MakeBooking.model_validate({"items": [item]}))
+
+    async def _paid(self, desk: Actor, booking: Booking) -> None:
+        await folio.record_cash(self.hub, desk, RecordCash(booking_id=booking.id, amount=booking.price))
 
     async def _enter(self, guest: Actor, item: dict[str, Any]) -> Booking:
         ask = MakeBooking.model_validate({"items": [item], "user_id": guest.user_id})

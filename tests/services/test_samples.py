@@ -19,7 +19,10 @@ from hub.models.venues import ListVenues
 from hub.services import accounts, acting, availability, dashboard, rooms, samples, sessions, venues
 from tests.doors import ListeningHub
 
-TABLES = ("users", "venues", "room_types", "rooms", "sessions", "addons", "bookings", "claims", "events")
+TABLES = (
+    *("users", "venues", "room_types", "rooms", "sessions", "addons", "rates", "offers", "bookings", "claims"),
+    *("payments", "ledger_entries", "events"),
+)
 
 
 async def counts(hub: Hub) -> dict[str, int]:
@@ -56,6 +59,7 @@ async def test_the_world_has_every_kind_of_venue_and_session(loaded: ListeningHu
         ("Sala Norte", "hall", "EUR"),
         ("Himal Sabha", "hall", "NPR"),
         ("Lotus Studio", "studio", "USD"),
+        ("Riverside Guesthouse", "hotel", "USD"),
     }
     found = (await sessions.listed(loaded, GUEST, ListSessions(per_page=100))).items
     assert {session.kind for session in found} == {"session", "retreat", "tour", "event"}
@@ -86,7 +90,7 @@ async def test_an_interrupted_loading_is_completed(hub: ListeningHub, monkeypatc
     monkeypatch.undo()
     whole = await counts(hub)
     assert await samples.are_loaded(hub)
-    assert (whole["venues"], whole["sessions"], whole["addons"]) == (4, 12, 1)
+    assert (whole["venues"], whole["sessions"], whole["addons"], whole["rates"], whole["offers"]) == (5, 12, 4, 1, 2)
 
 
 async def test_a_facilitator_sees_bookings_on_the_dashboard(loaded: ListeningHub) -> None:
