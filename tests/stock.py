@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from hub.core import Hub
+from hub.core import THE_HUB, Hub
 from hub.models.bookings import Booking
 from hub.models.payments import StartPayment
 from hub.models.roles import CreateRole
 from hub.models.staff import Invite
 from hub.models.wallet import Adjust
 from hub.models.webhooks import CreateWebhook
-from hub.services import adjustments, invitations, payments, roles, webhooks
+from hub.services import adjustments, invitations, payments, refunds, roles, webhooks
 from tests import builders
 from tests.doors import People, Person
+from tests.money.coming_in import paid
 
 _PARAMETER = re.compile(r"{(\w+)}")
 
@@ -68,6 +69,10 @@ async def stock(hub: Hub, people: People) -> Stock:
     hold = await builders.make_hold(hub, customer.actor, builders.stay(pool, day, 2), builders.place(session))
     booking = await builders.make_booking(hub, customer.actor, builders.slot(room, builders.tomorrow(days=3), 2))
     payment = await payments.start(hub, customer.actor, StartPayment(booking_id=booking.id, gateway="sandbox"))
+    bought = await builders.make_booking(hub, customer.actor, builders.slot(room, builders.tomorrow(days=4), 2))
+    await paid(hub, bought, 100)
+    async with hub.work(THE_HUB) as work:
+        (refund,) = await refunds.give_back(work, bought.id, 100, "It rained.", approval_above=0)
     free = builders.slot(room, builders.tomorrow(days=5), 2)
     assert customer.actor.login_id
     return Stock(
@@ -86,6 +91,7 @@ async def stock(hub: Hub, people: People) -> Stock:
             "offer_id": offer.id,
             "booking_id": booking.id,
             "payment_id": payment.id,
+            "refund_id": refund.id,
             "item_id": hold.items[0].id,
             "login_id": UUID(customer.actor.login_id),
             "user_id": clerk.user_id,

@@ -22,6 +22,7 @@ from tests.abuse import (
     asks_of_paper,
     asks_of_payments,
     asks_of_people,
+    asks_of_refunds,
     asks_of_venues,
     asks_of_wallets,
     asks_of_webhooks,
@@ -36,6 +37,7 @@ assert asks_of_offers
 assert asks_of_paper
 assert asks_of_payments
 assert asks_of_people
+assert asks_of_refunds
 assert asks_of_venues
 assert asks_of_wallets
 assert asks_of_webhooks
