@@ -29,6 +29,8 @@ from storage.transaction import one_moment, reading, refusing
 
 # Things of the catalogue that a worker remembers; a venue's version tells when one is out of date.
 _REMEMBERED = 20_000
+# Each is a few kilobytes.
+_AGREEMENTS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ class Hub:
     catalogue: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
     # What this worker knows to be kept of what was agreed: the ids of frozen quotes by the hashes of their content.
     frozen: OrderedDict[bytes, int] = field(default_factory=OrderedDict)
+    # What was agreed for baskets like which; a crowd that wants the same is quoted once.
+    agreements: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
     # What is being looked for at this moment, so that a crowd that asks the same is answered by one search.
     searches: dict[Any, asyncio.Task[Any]] = field(default_factory=dict)
     placing: MicroBatcher[placing.AskBooking, placing.Outcome] = field(init=False)
@@ -127,6 +131,12 @@ class Hub:
         self.catalogue.move_to_end(key)
         if len(self.catalogue) > _REMEMBERED:
             self.catalogue.popitem(last=False)
+
+    def remember_agreement(self, key: Any, agreement: Any) -> None:
+        """Keep at hand what was agreed for baskets like this one; the first known is dropped first."""
+        self.agreements[key] = agreement
+        if len(self.agreements) > _AGREEMENTS:
+            self.agreements.popitem(last=False)
 
     def keep_frozen(self, content: bytes, quote_id: int) -> None:
         """Keep at hand under which id an agreement is kept; the first known is dropped first."""

@@ -178,8 +178,7 @@ async def reschedule(hub: Hub, actor: Actor, ask: RescheduleBooking) -> Booking:
         basket = await placing.made(
             hub, actor, ask.items, wish, by_staff=by_staff, at_random=attempt > 0, moving_booking_id=ask.booking_id
         )
-        assert basket.quote is not None
-        quote_id = await quotes.freeze(hub, basket.quote)
+        quote_id = await quotes.freeze(hub, basket)
         try:
             return await _move(hub, actor, ask, basket, quote_id, by_staff)
         except _Stale:

@@ -51,8 +51,7 @@ async def place(hub: Hub, actor: Actor, ask: PlaceHold, *, at_once: bool) -> Boo
     outcome, basket = None, None
     for attempt in range(TRIES):
         basket = await made(hub, actor, ask.items, wish, by_staff=by_staff, at_random=attempt > 0)
-        assert basket.quote is not None
-        quote_id = await quotes.freeze(hub, basket.quote)
+        quote_id = await quotes.freeze(hub, basket)
         outcome = await hub.placing.ask(_asked(hub, actor, ask, basket, quote_id, user_id, at_once, by_staff))
         if outcome.kind == "placed":
             assert outcome.document is not None

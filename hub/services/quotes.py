@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -30,6 +30,7 @@ GOOD_FOR = timedelta(minutes=15)
 _PURPOSE = "quote"
 # Minor units that no basket comes to by honest means.
 _MOST = 10**15
+_FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,11 @@ async def quote(hub: Hub, actor: Actor, ask: AskQuote) -> Quote:
     """Price a basket as it would be held at this moment; nothing is held, and nobody need be logged in."""
     await catalogue.forget_outdated(hub, ask.items)
     basket = await baskets.quoted(hub, ask.items)
-    frozen = (await agreed(hub, basket, await wish(hub, actor, ask, actor.user_id))).quote
-    assert frozen is not None
-    token = tickets.issue(hub, _PURPOSE, {"content": _hash(_content(frozen)).hex()}, int(GOOD_FOR.total_seconds()))
+    basket = await agreed(hub, basket, await wish(hub, actor, ask, actor.user_id))
+    assert basket.quote is not None
+    token = tickets.issue(hub, _PURPOSE, {"content": basket.quote_name.hex()}, int(GOOD_FOR.total_seconds()))
     expires_at = hub.clock.now().replace(microsecond=0) + GOOD_FOR
-    return Quote(**frozen.model_dump(), token=token, expires_at=expires_at)
+    return Quote(**basket.quote.model_dump(), token=token, expires_at=expires_at)
 
 
 async def wish(hub: Hub, actor: Actor, ask: AskQuote | PlaceHold, guest_id: int | None) -> Wish:
@@ -101,6 +102,43 @@ async def agreed(hub: Hub, basket: Basket, wish: Wish) -> Basket:
 
     Refuses an offer that is not for it, and with QuoteExpired what is no longer the quote that was promised.
     """
+    takes_nothing = wish.offer is None and not wish.points and not wish.as_student
+    key, now = _key(basket), hub.clock.now()
+    known: _Agreement | None = hub.agreements.get(key) if takes_nothing else None
+    if known is None or known.until <= now:
+        known = await _agreement(hub, basket, wish, now)
+        if takes_nothing:
+            hub.remember_agreement(key, known)
+    if wish.token is not None:
+        said = tickets.read(hub, _PURPOSE, wish.token)
+        if said is None or said.get("content") != known.name.hex():
+            raise QuoteExpired()
+    return basket.at(known.quote, known.name, known.student_limits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Agreement:
+    """What is agreed for a basket, under the hash of its content, and until when it would be agreed again."""
+
+    quote: FrozenQuote
+    name: bytes
+    student_limits: dict[int, int]
+    until: datetime
+
+
+def _key(basket: Basket) -> tuple[Any, ...]:
+    """Name all that an agreement on a basket hangs on; rates and terms are those of its venues' versions."""
+    return tuple(
+        (
+            *(line.fields[name] for name in ("venue_id", "catalogue_version", "kind", "starts_at", "ends_at")),
+            line.fields.get("room_type_id") if line.fields["kind"] == "stay" else line.fields.get("room_id"),
+            *(line.fields.get(name) for name in ("session_id", "addon_id", "quantity", "price")),
+        )
+        for line in basket.lines
+    )
+
+
+async def _agreement(hub: Hub, basket: Basket, wish: Wish, now: datetime) -> _Agreement:
     sold = [line.sold for line in basket.lines]
     points, offer = wish.points, wish.offer
     if offer is not None and not _fits(basket, offer, wish):
@@ -117,22 +155,20 @@ async def agreed(hub: Hub, basket: Basket, wish: Wish) -> Basket:
         raise Invalid.field("items", "come to more than any booking may")
     if priced.student_limits and not wish.is_granted:
         await _refuse_too_many(hub, wish, priced.student_limits)
-    frozen = FrozenQuote(
+    quote = FrozenQuote(
         currency=basket.currency,
         total=priced.total,
         lines=priced.lines,
-        plans=schedules.plans(sold, priced, hub.clock.now()),
+        plans=schedules.plans(sold, priced, now),
         cancellation=curves.frozen(sold),
         instalment_terms=schedules.terms(sold),
         offer_id=offer.id if offer else None,
         points=priced.points,
         as_student=bool(priced.student_limits),
     )
-    if wish.token is not None:
-        said = tickets.read(hub, _PURPOSE, wish.token)
-        if said is None or said.get("content") != _hash(_content(frozen)).hex():
-            raise QuoteExpired()
-    return basket.at(frozen, priced.student_limits)
+    # What is due later would be due at once from then on.
+    moments = (part.due_at for plan in quote.plans for part in plan.instalments if part.due_at is not None)
+    return _Agreement(quote, _hash(_content(quote)), priced.student_limits, min(moments, default=_FOR_EVER))
 
 
 def _fits(basket: Basket, offer: Offer, wish: Wish) -> bool:
@@ -156,14 +192,13 @@ async def _refuse_too_many(hub: Hub, wish: Wish, limits: dict[int, int]) -> None
         raise NoStudentLeft()
 
 
-async def freeze(hub: Hub, frozen: FrozenQuote) -> int:
-    """Keep what is agreed, once for all bookings that agree on the same, and answer its id."""
-    content = _content(frozen)
-    name = _hash(content)
-    known = hub.frozen.get(name)
+async def freeze(hub: Hub, basket: Basket) -> int:
+    """Keep what is agreed for a basket, once for all that agree on the same, and answer its id."""
+    assert basket.quote is not None
+    known = hub.frozen.get(basket.quote_name)
     if known is None:
-        known = await hub.freezing.ask((name, content.decode()))
-        hub.keep_frozen(name, known)
+        known = await hub.freezing.ask((basket.quote_name, _content(basket.quote).decode()))
+        hub.keep_frozen(basket.quote_name, known)
     return known
 
 
