@@ -27,6 +27,9 @@ DeskEvent = Literal[
     "closure.changed",
     "closure.deleted",
     "guest.changed",
+    "payment.changed",
+    "refund.changed",
+    "escrow.released",
 ]
 VenueEvent = Literal[
     "availability.changed",
