@@ -1,0 +1,399 @@
+"""Everything that can happen to money, in any order: what the machine does, and what must hold after each step."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from hub.core import THE_HUB, Actor
+from hub.errors import HubError, NotFound, Unavailable
+from hub.events.bookings import BookingChanged
+from hub.gateways.sandbox import SandboxGateway
+from hub.jobs import queue, reconciler, releasing, sweeper
+from hub.jobs import refunds as sending
+from hub.models.bookings import CancelBooking, NameBooking, PlaceHold
+from hub.models.offers import CreateOffer
+from hub.models.payments import NamePayment, StartPayment
+from hub.models.refunds import DecideRefund
+from hub.models.wallet import Adjust, Unfreeze
+from hub.services import adjustments, bookings, holds, inbox, offers, payments, refunds, settling
+from hub.settings import Settings
+from storage import bookings as booking_store
+from storage import sandbox
+from storage.event_log import Told
+from storage.pool import Pool, open_pool
+from storage.soundness import MONEY, faults
+from tests import builders
+from tests.doors import ListeningHub
+from tests.money.coming_in import REASON, filled
+from tests.servers import Copies, url_of
+from tests.world import World
+
+ANY = st.integers(0, 10**6)
+PLANS = st.sampled_from([None, None, "full", "deposit", "milestone"])
+TERMS = {
+    "plans": ["full", "deposit", "milestone"],
+    "cancellation_steps": [{"hours_before": 300, "refund_percent": 100}, {"hours_before": 1, "refund_percent": 33}],
+    "refund_approval_above": 5000,
+    "points_basis_points": 100,
+    "release_hours": 0,
+    "taxes": [{"name": "VAT", "basis_points": 770}],
+}
+CODE = "SPRING"
+
+
+@dataclass
+class Stage:
+    """Where examples are played: each on a database of its own."""
+
+    loop: asyncio.AbstractEventLoop
+    settings: Settings
+    copies: Copies
+    server: str
+    # How often each rule has done something and how often it was refused, over all examples.
+    done: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+class Money(RuleBasedStateMachine):
+    """Two guests, two venues, a provider that can be slow, wrong or silent, and all who move money about."""
+
+    stage: ClassVar[Stage]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bookings: list[int] = []
+        self.payments: list[int] = []
+        self.pool: Pool | None = None
+        self.database = ""
+
+    @initialize(currency=st.sampled_from(["EUR", "JPY", "KHR"]), fee=st.sampled_from([0, 333]))
+    def open(self, currency: str, fee: int) -> None:
+        """Open the venues."""
+        self._run(self._open(currency, fee))
+
+    async def _open(self, currency: str, fee: int) -> None:
+        self.database = await self.stage.copies.take()
+        url = url_of(self.stage.server, self.database)
+        settings = replace(
+            self.stage.settings, database_url=url, holds_per_person=100, holds_per_venue=100, fee_basis_points=fee
+        )
+        self.pool = await open_pool(url, 5)
+        told: list[Told] = []
+        self.hub = ListeningHub(settings, self.pool, told.extend, told=told)
+        async with self.hub.reading() as db:
+            await self.hub.clock.synchronise(db)
+        self.world = await World.build(self.hub, currency=currency, confirmation="payment", terms=TERMS)
+        self.currency = currency
+        self.guests = [self.world.customer, self.world.rival]
+        self.admins = [await builders.make_actor(self.hub, "admin") for _ in range(2)]
+        offer = CreateOffer(code=CODE, basis_points=1234, total_limit=3, per_person_limit=2)
+        await offers.create(self.hub, self.admins[0], offer)
+        async with self.hub.reading() as db:
+            # What is for each person only so often is for those who are known to be one.
+            await db.execute("UPDATE users SET email_verified_at = clock_timestamp()")
+        # Something to begin with: who has nothing can do little.
+        for number, guest in enumerate(self.guests):
+            slot, other = self.world.slot(18 + number), self.world.slot(20 + number)
+            self.bookings += [await self._held(guest, slot, self.world.stay()), await self._held(guest, other)]
+            await filled(self.hub, guest, 20_000, currency)
+
+    async def _held(self, guest: Actor, *items: Any, offer: str | None = None) -> int:
+        ask = PlaceHold.model_validate({"items": items, "offer": offer})
+        return (await holds.place(self.hub, guest, ask)).id
+
+    # What guests do
+
+    @rule(who=ANY, what=st.sampled_from(["slot", "place", "both"]), hour=st.integers(0, 40), promo=st.booleans())
+    def hold(self, who: int, what: str, hour: int, promo: bool) -> None:
+        """Hold something, at times by an offer."""
+        items = []
+        if what != "place":
+            items.append(self.world.slot(8 + hour % 12, days=20 + hour // 12))
+        if what != "slot":
+            items.append(self.world.place(1 + hour % 3))
+        holding = self._held(self._guest(who), *items, offer=CODE if promo else None)
+        held = self._act("hold with an offer" if promo else "hold", holding)
+        if held is not None:
+            self.bookings.append(held)
+
+    @precondition(lambda self: self.bookings)
+    @rule(which=ANY, gateway=st.sampled_from(["sandbox", "sandbox", "wallet"]), plan=PLANS, amount=st.integers(-9, 9))
+    def pay(self, which: int, gateway: str, plan: str | None, amount: int) -> None:
+        """Pay what is due, or some of it, by card or from the wallet."""
+        booking_id = self._of(self.bookings, which)
+        part = {"amount": amount * 777} if amount > 0 else {}
+        ask = StartPayment.model_validate({"booking_id": booking_id, "gateway": gateway, "plan": plan, **part})
+        name = "wallet pay" if gateway == "wallet" else "partial pay" if part else "pay"
+        started = self._act(name, self._as_owner(booking_id, lambda owner: payments.start(self.hub, owner, ask)))
+        if started is not None and gateway != "wallet":
+            self.payments.append(started.id)
+
+    @rule(who=ANY, amount=st.integers(1, 20))
+    def top_up(self, who: int, amount: int) -> None:
+        """Begin to fill a wallet."""
+        beginning = payments.start_top_up(self.hub, self._guest(who), "sandbox", amount * 1000, self.currency)
+        started = self._act("top-up", beginning)
+        if started is not None:
+            self.payments.append(started.id)
+
+    @precondition(lambda self: self.payments)
+    @rule(which=ANY)
+    def withdraw(self, which: int) -> None:
+        """Cancel a payment that may be under way."""
+        name = NamePayment(payment_id=self._of(self.payments, which))
+        self._act("cancel a payment", self._as_payer(name, payments.cancel))
+
+    @precondition(lambda self: self.bookings)
+    @rule(which=ANY, fewer=st.integers(0, 2))
+    def cancel(self, which: int, fewer: int) -> None:
+        """Cancel a booking, or a part of it."""
+        booking_id = self._of(self.bookings, which)
+
+        async def cancel(owner: Actor) -> Any:
+            booking = await bookings.read(self.hub, owner, NameBooking(booking_id=booking_id))
+            part = {"item_ids": [booking.items[-1].id], "guests": 1} if fewer and booking.items else {}
+            ask = CancelBooking.model_validate({"booking_id": booking_id, **part})
+            return await bookings.cancel(self.hub, owner, ask)
+
+        self._act("cancel a part" if fewer else "cancel", self._as_owner(booking_id, cancel))
+
+    # What the provider does
+
+    @precondition(lambda self: self.payments)
+    @rule(which=ANY, becomes=st.sampled_from(["completed", "completed", "completed", "failed"]))
+    def decide(self, which: int, becomes: str) -> None:
+        """Let the payer pay at the provider, or fail to; the hub does not hear of it yet, and may never."""
+        self._act(f"payment {becomes}", self._decide(self._of(self.payments, which), becomes))
+
+    @precondition(lambda self: self.payments)
+    @rule(which=ANY, times=st.integers(1, 3))
+    def tell(self, which: int, times: int) -> None:
+        """Let the provider tell of a payment, perhaps several times the same, late and out of turn."""
+        self._act(f"told {times} x", self._tell(self._of(self.payments, which), times))
+
+    @precondition(lambda self: self.payments)
+    @rule(which=ANY, times=st.integers(1, 3))
+    def settle(self, which: int, times: int) -> None:
+        """Ask the provider about a payment, perhaps several at once."""
+        self._act(f"settle {times} x", self._settle(self._of(self.payments, which), times))
+
+    @precondition(lambda self: self.payments)
+    @rule(which=ANY)
+    def capture(self, which: int) -> None:
+        """Let the payer's page have a look."""
+        name = NamePayment(payment_id=self._of(self.payments, which))
+        self._act("capture", self._as_payer(name, payments.check))
+
+    @precondition(lambda self: self.payments)
+    @rule(which=ANY)
+    def dispute(self, which: int) -> None:
+        """Let the payer call the money back at the bank."""
+        self._act("dispute", self._dispute(self._of(self.payments, which)))
+
+    # What time and the jobs do
+
+    @precondition(lambda self: self.bookings)
+    @rule(which=ANY)
+    def expire(self, which: int) -> None:
+        """Let a hold run out."""
+        self._act("expire", self._expire(self._of(self.bookings, which)))
+
+    @rule()
+    def reconcile(self) -> None:
+        """Ask about all that is due to be asked about."""
+        self._act("reconcile", self._reconcile())
+
+    @rule()
+    def send(self) -> None:
+        """Carry refunds out, and do what else waits."""
+        self._act("send refunds", self._send())
+
+    @precondition(lambda self: self.bookings)
+    @rule(which=ANY)
+    def end(self, which: int) -> None:
+        """Let a booking be over, and release what is due."""
+        self._act("release", self._end(self._of(self.bookings, which)))
+
+    # What staff and admins do
+
+    @precondition(lambda self: self.bookings)
+    @rule(which=ANY, amount=st.integers(0, 9))
+    def give_back(self, which: int, amount: int) -> None:
+        """Give back some of what was paid, or all."""
+        given = self._give_back(self._of(self.bookings, which), amount * 555 or None)
+        self._act("partial refund" if amount else "full refund", given)
+
+    @rule(approves=st.booleans())
+    def judge(self, approves: bool) -> None:
+        """Approve or reject the oldest refund that waits for it."""
+        self._act("approve" if approves else "reject", self._judge(approves))
+
+    @rule(who=ANY, amount=st.integers(-9, 9).filter(bool))
+    def adjust(self, who: int, amount: int) -> None:
+        """Correct a wallet."""
+        ask = Adjust(user_id=self._guest(who).user_id, amount=amount * 1000, currency=self.currency, reason=REASON)
+        self._act("adjust", adjustments.adjust(self.hub, self.admins[amount % 2], ask))
+
+    @rule(who=ANY)
+    def thaw(self, who: int) -> None:
+        """Let a frozen wallet be paid from again."""
+        ask = Unfreeze(user_id=self._guest(who).user_id, currency=self.currency, reason=REASON)
+        self._act("thaw", adjustments.unfreeze(self.hub, self.admins[0], ask))
+
+    # What must hold
+
+    @invariant()
+    def the_books_are_right(self) -> None:
+        """Find nothing wrong with money, whatever has happened."""
+        if self.pool is not None:
+            assert self._run(faults(self.pool, MONEY)) == {}
+
+    def teardown(self) -> None:
+        """Let everything come to its end, and compare the provider's books with ours."""
+        if self.pool is None:
+            return
+        try:
+            self._run(self._finish())
+        finally:
+            self._run(self._close())
+
+    async def _close(self) -> None:
+        assert self.pool is not None
+        await self.pool.close()
+        self.stage.copies.give_back(self.database)
+
+    async def _finish(self) -> None:
+        assert self.pool is not None
+        for payment_id in self.payments:
+            await settling.settle(self.hub, payment_id)
+        await self._send()
+        assert await faults(self.pool) == {}
+        async with self.hub.reading() as db:
+            taken, posted = await db.fetchrow(
+                """
+                SELECT (SELECT coalesce(sum(p.amount - r.refunded), 0)
+                        FROM sandbox_payments AS p
+                        CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS refunded FROM sandbox_refunds
+                                            WHERE provider_id = p.provider_id) AS r
+                        WHERE p.becomes = 'completed' AND p.state = 'pending' AND NOT p.disputed),
+                       (SELECT coalesce(-sum(e.amount), 0) FROM ledger_entries AS e WHERE e.kind = 'clearing')
+                """
+            )
+            waiting = await db.fetchval("SELECT count(*) FROM refunds WHERE status IN ('approved', 'processing')")
+        assert (taken, waiting) == (posted, 0)
+
+    # How it is done
+
+    def _run(self, doing: Coroutine[Any, Any, Any]) -> Any:
+        return self.stage.loop.run_until_complete(doing)
+
+    def _act(self, name: str, doing: Coroutine[Any, Any, Any]) -> Any:
+        """Do something; a refusal is an answer, anything else is a fault."""
+        try:
+            done = self._run(doing)
+        except Unavailable:
+            raise
+        except HubError as refusal:
+            self.stage.refused[f"{name}: {refusal.code}"] += 1
+            return None
+        self.stage.done[name] += 1
+        return done
+
+    def _guest(self, who: int) -> Actor:
+        return self.guests[who % len(self.guests)]
+
+    @staticmethod
+    def _of(things: list[int], which: int) -> int:
+        """Choose one of the newest: with those something can still be done."""
+        return things[-1 - which % min(len(things), 4)]
+
+    async def _as_owner(self, booking_id: int, act: Any) -> Any:
+        async with self.hub.reading() as db:
+            found = await booking_store.find(db, booking_id)
+        if found is None:
+            return None
+        return await act(next(one for one in self.guests if one.user_id == found.user_id))
+
+    async def _as_payer(self, name: NamePayment, act: Any) -> Any:
+        async with self.hub.reading() as db:
+            user_id = await db.fetchval("SELECT user_id FROM payments WHERE id = $1", name.payment_id)
+        return await act(self.hub, next(one for one in self.guests if one.user_id == user_id), name)
+
+    async def _provider_id(self, payment_id: int) -> str:
+        async with self.hub.reading() as db:
+            found: str = await db.fetchval("SELECT provider_id FROM payments WHERE id = $1", payment_id)
+        return found
+
+    async def _decide(self, payment_id: int, becomes: Any) -> None:
+        provider_id = await self._provider_id(payment_id)
+        async with self.hub.reading() as db:
+            await sandbox.decide(db, provider_id, becomes, None)
+
+    async def _tell(self, payment_id: int, times: int) -> None:
+        gateway = self.hub.gateways_of_money["sandbox"]
+        assert isinstance(gateway, SandboxGateway)
+        body = gateway.event(await self._provider_id(payment_id), "payment.changed")
+        await asyncio.gather(*(inbox.receive(self.hub, "sandbox", gateway.headers(body), body) for _ in range(times)))
+
+    async def _settle(self, payment_id: int, times: int) -> None:
+        await asyncio.gather(*(settling.settle(self.hub, payment_id) for _ in range(times)))
+
+    async def _dispute(self, payment_id: int) -> None:
+        provider_id = await self._provider_id(payment_id)
+        gateway = self.hub.gateways_of_money["sandbox"]
+        # Only what was taken can be called back.
+        if (await gateway.look(provider_id, {})).state != "completed":
+            raise NotFound()
+        async with self.hub.reading() as db:
+            await sandbox.dispute(db, provider_id)
+        await settling.settle(self.hub, payment_id)
+
+    async def _expire(self, booking_id: int) -> None:
+        booking = await bookings.read(self.hub, THE_HUB, NameBooking(booking_id=booking_id))
+        if booking.status not in ("held", "pending"):
+            raise NotFound()
+        await self.world.run_out(booking)
+        await sweeper.sweep(self.hub)
+
+    async def _reconcile(self) -> None:
+        while await reconciler.reconcile(self.hub):
+            pass
+
+    async def _send(self) -> None:
+        await queue.work_off(self.hub)
+        await sending.work_off(self.hub)
+
+    async def _end(self, booking_id: int) -> None:
+        booking = await bookings.read(self.hub, THE_HUB, NameBooking(booking_id=booking_id))
+        if booking.status == "confirmed":
+            async with self.hub.pool.acquire() as db:
+                await db.execute(
+                    """
+                    UPDATE booking_items SET starts_at = clock_timestamp() - interval '2 hours',
+                        ends_at = clock_timestamp() - interval '1 hour' WHERE booking_id = $1
+                    """,
+                    booking_id,
+                )
+        if not await releasing.release(self.hub):
+            raise NotFound()
+
+    async def _give_back(self, booking_id: int, amount: int | None) -> None:
+        async with self.hub.work(self.world.owner) as work:
+            await booking_store.lock(work.db, booking_id)
+            await refunds.give_back(work, booking_id, amount, REASON, approval_above=5000)
+            work.tell(BookingChanged(booking_id=booking_id))
+
+    async def _judge(self, approves: bool) -> None:
+        async with self.hub.reading() as db:
+            waiting = await db.fetchval("SELECT min(id) FROM refunds WHERE status = 'pending'")
+        if waiting is None:
+            raise NotFound()
+        decide = refunds.approve if approves else refunds.reject
+        await decide(self.hub, self.world.owner, DecideRefund(refund_id=waiting, reason=REASON))
