@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from hub.models.bookings import Booking, NameBooking, PlaceHold, ReleaseItem, Re
 from hub.models.offers import CreateOffer
 from hub.models.quotes import AskQuote, FrozenQuote, Quote
 from hub.models.room_types import ChangeRoomType
-from hub.models.terms import CancellationStep, Tax, Terms
+from hub.models.terms import CancellationStep, Plan, Tax, Terms
 from hub.models.venues import ChangeVenue
 from hub.services import addons, bookings, holds, offers, quotes, room_types, tickets, venues
 from storage import dues as dues_store
@@ -274,3 +275,48 @@ async def test_a_price_that_nobody_can_mean_is_refused(hub: ListeningHub) -> Non
     dear = await builders.make_addon(hub, world.owner, world.hall, price=1_000_000_000_000, price_per="guest")
     refused = await refusal(world.hold(world.slot(10, 12, guests=10), addon(dear, 1000)))
     assert isinstance(refused, Invalid)
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_whatever_is_quoted_is_held_at_just_that(hub: ListeningHub, seed: int) -> None:
+    world, chance = await World.build(hub), Random(seed)
+    extra = [
+        await builders.make_addon(hub, world.owner, venue, price=chance.randint(0, 5000), price_per=per)
+        for venue in (world.hall, world.hotel)
+        for per in ("booking", "guest")
+    ]
+    for room_type in (world.pool, world.suites, world.hall_type):
+        await builders.make_rate(hub, world.owner, room_type, weekdays=["sat", "sun"], percent=chance.randint(0, 300))
+        ask = ChangeRoomType(room_type_id=room_type.id, discount_percentage=chance.randint(0, 9999) / 100)
+        await room_types.change(hub, world.owner, ask)
+    for turn in range(6):
+        if turn % 2 == 0:
+            await terms(world, **_any_terms(chance))
+        wanted = [
+            world.stay(chance.randint(1, 4), chance.randint(1, 2), days=20 + 8 * turn),
+            world.suite_stay(chance.randint(1, 4), days=20 + 8 * turn),
+            world.slot(chance.randint(1, 20), chance.choice([0.25, 1, 1.5, 3]), days=10 + turn),
+        ]
+        items = chance.sample(wanted, chance.randint(1, 3))
+        items += [addon(one, chance.randint(1, 3)) for one in extra if one.venue_id == world.hotel.id][: turn % 3]
+        if all(item["kind"] in ("slot", "addon") for item in items):
+            items.append(world.stay(1, days=20 + 8 * turn))
+        quote = await priced(world, *items)
+        held = await world.hold(*items, quote=quote.token)
+        assert (held.price, [item.price for item in held.items]) == (quote.total, quote.item_prices)
+        assert await frozen(world, held) == FrozenQuote.model_validate(quote.model_dump())
+        await holds.release(hub, world.customer, NameBooking(booking_id=held.id))
+    assert await faults(hub.pool) == {}
+
+
+def _any_terms(chance: Random) -> dict[str, Any]:
+    plans: list[Plan] = chance.sample(["full", "deposit", "milestone"], chance.randint(1, 3))
+    return {
+        "plans": plans,
+        "taxes": [Tax(basis_points=chance.randint(0, 3000), inclusive=chance.random() < 0.5) for _ in range(2)],
+        "deposit_percent": chance.randint(50, 70),
+        "balance_days": chance.randint(0, 30),
+        "full_discount_percent": chance.randint(0, 100),
+        "cancellation_steps": [],
+        "non_refundable": chance.random() < 0.2,
+    }
