@@ -9,17 +9,20 @@ import orjson
 import pytest
 
 from hub.core import THE_HUB, Hub
+from hub.errors import NoStudentLeft, NotAvailable
 from hub.models.addons import Addon, ChangeAddon
-from hub.models.bookings import CancelBooking, NameBooking
-from hub.models.offers import NameOffer
-from hub.services import addons, allowances, bookings, holds, offers
+from hub.models.bookings import Booking, CancelBooking, MakeBooking, NameBooking, RescheduleBooking
+from hub.models.offers import ChangeOffer, NameOffer
+from hub.models.payments import StartPayment
+from hub.services import addons, allowances, baskets, bookings, holds, offers, payments, quotes, settling
 from storage import allowances as store
 from storage.placing import Outcome
+from storage.soundness import MONEY, faults
 from tests.builders import make_addon, make_offer
 from tests.doors import ListeningHub
+from tests.money.provider import provide
 from tests.money.taking import asked, earn, kinds, placed, times
-from tests.races.checking import faults
-from tests.world import World
+from tests.world import Item, World, refusal
 
 
 def addon(one: Addon, quantity: int = 1) -> dict[str, Any]:
@@ -211,3 +214,89 @@ async def test_what_ran_out_is_not_had_again_when_others_have_it(hub: ListeningH
         async with hub.work(THE_HUB) as work:
             await allowances.lock_again(work, booking_id)
             assert not await allowances.can_be_taken_again(work, booking_id)
+
+
+@pytest.mark.parametrize("is_taken", [False, True])
+async def test_money_that_comes_late_has_the_last_use_of_an_offer_only_if_nobody_else_has(
+    hub: ListeningHub, is_taken: bool
+) -> None:
+    world = await World.build(hub, confirmation="payment")
+    await make_offer(hub, world.owner, world.hall, total_limit=1)
+    (provider,) = provide(hub, "stripe")
+    held = await world.hold(world.place(), offer="autumn")
+    begun = await payments.start(hub, world.customer, StartPayment(booking_id=held.id, gateway="stripe"))
+    ((provider_id, order),) = provider.books.items()
+    assert order.order.amount == held.price == 2250
+    provider.take(provider_id)
+    await world.run_out(held)
+    if is_taken:
+        await world.hold(world.place(), offer="autumn", by=world.rival)
+    await settling.settle(hub, begun.id)
+    booking = await world.now(held)
+    assert (booking.status, booking.payment_status) == (
+        ("expired", "refunded") if is_taken else ("confirmed", "completed")
+    )
+    assert await faults(hub.pool, MONEY) == {}
+
+
+async def moved(world: World, booking: Booking, *items: Item) -> Booking:
+    """Move a booking as its guest."""
+    ask = RescheduleBooking.model_validate({"booking_id": booking.id, "items": list(items)})
+    return await bookings.reschedule(world.hub, world.customer, ask)
+
+
+async def test_a_booking_that_moves_keeps_what_it_was_granted(hub: ListeningHub) -> None:
+    world = await World.build(hub)
+    offer = await make_offer(hub, world.owner, world.hall, total_limit=1)
+    booking = await world.book(world.place(2), offer="AUTUMN")
+    assert booking.price == 4500
+    await offers.change(hub, world.owner, ChangeOffer(offer_id=offer.id, is_active=False))
+    assert (await moved(world, booking, world.slot(10))).price == 5400
+    # Elsewhere it is for nothing, and so it is free for somebody else; what was let go does not come back.
+    assert (await moved(world, booking, world.stay(1))).price == 9000
+    await offers.change(hub, world.owner, ChangeOffer(offer_id=offer.id, is_active=True))
+    assert (await world.book(world.place(), offer="AUTUMN", by=world.rival)).price == 2250
+    assert (await moved(world, booking, world.slot(10))).price == 6000
+    assert await faults(hub.pool) == {}
+
+
+async def test_a_booking_that_moves_has_its_addons_where_they_are_left(hub: ListeningHub) -> None:
+    world = await World.build(hub)
+    cot = await make_addon(hub, world.owner, world.hotel, stock=1)
+    await world.book(world.stay(2, days=24), addon(cot), by=world.rival)
+    booking = await world.book(world.stay(2), addon(cot))
+    # What it has itself is not in its way.
+    booking = await moved(world, booking, world.stay(2, days=21), addon(cot))
+    refused = await refusal(moved(world, booking, world.stay(2, days=23), addon(cot)))
+    assert isinstance(refused, NotAvailable)
+    assert [(one["item"], one["reason"]) for one in refused.details["reasons"]] == [(1, "sold_out")]
+    assert (await world.now(booking)).items[1].starts_at == booking.items[1].starts_at
+    assert [item.kind for item in (await moved(world, booking, world.stay(2, days=23))).items] == ["stay"]
+    await world.book(world.stay(2), addon(cot), by=world.rival)
+    assert await faults(hub.pool) == {}
+
+
+async def test_a_student_who_moves_to_another_venue_has_a_discount_left_there(hub: ListeningHub) -> None:
+    world = await World.build(hub, terms={"student_percent": 10, "student_bookings_a_year": 1})
+    async with hub.pool.acquire() as db:
+        await db.execute("UPDATE users SET is_student = true")
+    booking = await world.book(world.place(), as_student=True)
+    assert (await moved(world, booking, world.place(2))).price == 4500
+    elsewhere = await world.book(world.stay(), as_student=True)
+    assert isinstance(await refusal(moved(world, booking, world.stay(1))), NoStudentLeft)
+    await bookings.cancel(hub, world.customer, CancelBooking(booking_id=elsewhere.id))
+    assert (await moved(world, booking, world.stay(1))).price == 8100
+
+
+async def test_what_a_booking_let_go_while_it_was_priced_anew_is_not_taken_back(hub: ListeningHub) -> None:
+    world = await World.build(hub, terms={"point_value": 10})
+    await earn(hub, world.customer, 100)
+    booking = await world.book(world.place(), points=100)
+    wish = await quotes.granted(hub, booking.id)
+    items = MakeBooking.model_validate({"items": [world.place()]}).items
+    again = (await quotes.agreed(hub, await baskets.made(hub, items), wish)).quote
+    assert again is not None
+    for points, is_granted in ((100, True), (99, False)):
+        async with hub.work(THE_HUB) as work:
+            await work.db.execute("UPDATE bookings SET points = $1", points)
+            assert await quotes.is_still_granted(work, booking.id, again) == is_granted
