@@ -192,11 +192,12 @@ async def reschedule(hub: Hub, actor: Actor, ask: RescheduleBooking) -> Booking:
 
 async def _moves_as_staff(hub: Hub, actor: Actor, ask: RescheduleBooking) -> bool:
     """Tell whether the actor works both where the booking is and where it is to go; a guest's own needs neither."""
+    async with hub.reading() as db:
+        found = await access.changing(db, actor, ask.booking_id)
+        if not await access.works_at_all(db, actor, found.venue_ids):
+            return False
     new_venue_ids = await baskets.venue_ids(hub, ask.items)
     async with hub.reading() as db:
-        found = await store.find(db, ask.booking_id)
-        if found is None or not await access.works_at_all(db, actor, found.venue_ids):
-            return False
         if await access.works_at_all(db, actor, new_venue_ids):
             return True
     if actor.user_id != found.user_id:

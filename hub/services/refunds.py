@@ -170,10 +170,10 @@ async def approve(hub: Hub, actor: Actor, ask: DecideRefund) -> Refund:
 
 async def reject(hub: Hub, actor: Actor, ask: DecideRefund) -> Refund:
     """Refuse a refund that waited for approval, and say why; the venue keeps the money."""
-    if not ask.reason:
-        raise Invalid.field("reason", "must say why the guest does not get the money back")
     async with hub.work(actor) as work:
         refund = await _to_decide(work, actor, ask)
+        if not ask.reason:
+            raise Invalid.field("reason", "must say why the guest does not get the money back")
         await store.decide(work.db, refund.id, "rejected", actor.user_id, ask.reason)
         booking = await booking_store.find(work.db, refund.booking_id)
         if booking is not None and booking.status not in ("cancelled", "expired"):
