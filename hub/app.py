@@ -19,6 +19,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from handlers.connect import SocketDoors
+from handlers.downloads import add_downloads
 from handlers.files import add_files
 from handlers.following import add_following
 from handlers.guards import add_guards
@@ -28,7 +29,6 @@ from handlers.manners import add_manners, content_policy
 from handlers.outbox import add_outbox
 from handlers.over_http import HUB, add_routes
 from handlers.pages import IMPORT_MAP_HASH, LIVE, REDIS, add_pages
-from handlers.paper import add_paper
 from handlers.patience import PatientRunner
 from handlers.sandbox import add_sandbox
 from handlers.site import add_site
@@ -122,7 +122,7 @@ def build(running: Running) -> web.Application:
     add_following(app, running.live)
     add_pages(app)
     add_files(app)
-    add_paper(app)
+    add_downloads(app)
     add_site(app)
     add_outbox(app)
     add_inbox(app)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from handlers.downloads import DOWNLOADS, FEED, Download
 from handlers.over_http import BASE
-from handlers.paper import DOWNLOADS, FEED, Download
 
 
 def downloads() -> dict[str, Any]:
