@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.errors import NotFound, StillInCharge
+from hub.errors import Conflict, NotFound, StillInCharge
 from hub.events.bookings import BookingCancelled, BookingChanged
 from hub.events.sessions import SessionChanged
 from hub.events.users import GuestChanged
@@ -13,6 +13,13 @@ from storage import bookings as booking_store
 from storage import claims, sessions
 from storage import own_data as store
 from storage import paper as paper_store
+from storage import wallet as wallets
+
+
+class MoneyLeft(Conflict):
+    """There is still money in the wallet of this account; spend it or have it paid out first."""
+
+    code = "money_left"
 
 
 async def erase(work: Work, user_id: int) -> None:
@@ -28,6 +35,9 @@ async def erase(work: Work, user_id: int) -> None:
     rooms = await store.live_rooms(work.db, user_id)
     desks = await booking_store.desks_of_guest(work.db, user_id)
     await _give_back_holds(work, user_id)
+    # What was paid for holds may just have come back into it.
+    if any(one.balance for one in await wallets.balances(work.db, user_id)):
+        raise MoneyLeft()
     for booking_id in await store.wipe_bookings(work.db, user_id):
         work.tell(BookingChanged(booking_id=booking_id))
     await paper_store.forget_guest(work.db, user_id, store.NOBODY)

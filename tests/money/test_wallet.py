@@ -19,8 +19,9 @@ from hub.models.wallet import (
     Unfreeze,
     WalletEntry,
 )
-from hub.services import adjustments, wallet
+from hub.services import adjustments, erasure, wallet
 from hub.services.adjustments import NotYourOwn
+from hub.services.erasure import MoneyLeft
 from storage.soundness import faults
 from tests import builders
 from tests.doors import ListeningHub
@@ -198,6 +199,19 @@ async def test_only_a_wallet_that_there_is_can_be_thawed_and_not_ones_own(hub: L
     assert isinstance(await refusal(adjustments.unfreeze(hub, admin, name)), NotFound)
     own = Unfreeze(user_id=admin.user_id, currency="EUR", reason=REASON)
     assert isinstance(await refusal(adjustments.unfreeze(hub, admin, own)), NotYourOwn)
+
+
+async def test_nobody_is_erased_with_money_in_the_wallet(hub: ListeningHub, guest: Actor, admin: Actor) -> None:
+    async def erase() -> None:
+        assert guest.user_id is not None
+        async with hub.work(THE_HUB) as work:
+            await erasure.erase(work, guest.user_id)
+
+    await adjusted(hub, admin, guest, 300, "KHR")
+    assert isinstance(await refusal(erase()), MoneyLeft)
+    assert await holds(hub, guest) == {"KHR": 300}
+    await adjusted(hub, admin, guest, -300, "KHR")
+    await erase()
 
 
 async def test_the_books_are_only_added_to(hub: ListeningHub, guest: Actor) -> None:
