@@ -8,6 +8,9 @@ from pydantic import BaseModel
 
 from hub.models.bookings import BookingChange
 from hub.models.own_data import Device, Leads, OwnFile, WorksAt
+from hub.models.payments import Payment
+from hub.models.refunds import Refund
+from hub.models.wallet import WalletEntry
 from storage.query import Db, column, many, maybe, run, value
 
 NOBODY = "Erased person"
@@ -102,6 +105,51 @@ async def booking_changes(db: Db, user_id: int) -> list[BookingChange]:
         SELECT c.id, c.booking_id, c.changed_by, c.reason, c.before, c.after, c.created_at
         FROM booking_changes AS c JOIN bookings AS b ON b.id = c.booking_id
         WHERE b.user_id = $1 ORDER BY c.id
+        """,
+        user_id,
+    )
+
+
+async def payments(db: Db, user_id: int) -> list[Payment]:
+    """List all payments of a person, oldest first."""
+    return await many(
+        db,
+        Payment,
+        """
+        SELECT id, user_id, booking_id, gateway, amount, currency, plan, status, failure, expires_at, disputed_at,
+               created_at, updated_at, completed_at
+        FROM payments WHERE user_id = $1 ORDER BY id
+        """,
+        user_id,
+    )
+
+
+async def refunds(db: Db, user_id: int) -> list[Refund]:
+    """List all refunds of a person, oldest first."""
+    return await many(
+        db,
+        Refund,
+        """
+        SELECT id, booking_id, payment_id, user_id, target, amount, currency, status, reason, decision, decided_at,
+               failure, created_at, updated_at, completed_at
+        FROM refunds WHERE user_id = $1 ORDER BY id
+        """,
+        user_id,
+    )
+
+
+async def wallet_entries(db: Db, user_id: int) -> list[WalletEntry]:
+    """List all movements of a person's wallet, oldest first."""
+    return await many(
+        db,
+        WalletEntry,
+        """
+        SELECT e.id, t.kind, e.amount, a.currency,
+               sum(e.amount) OVER (PARTITION BY a.id ORDER BY e.id)::bigint AS balance,
+               t.booking_id, t.payment_id, t.refund_id, t.reason, t.at
+        FROM accounts AS a JOIN ledger_entries AS e ON e.account_id = a.id
+        JOIN ledger_transactions AS t ON t.id = e.transaction_id
+        WHERE a.kind = 'wallet' AND a.user_id = $1 ORDER BY e.id
         """,
         user_id,
     )

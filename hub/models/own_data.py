@@ -9,8 +9,11 @@ from pydantic import ConfigDict, Field
 from hub.models.base import Ask, Thing
 from hub.models.bookings import Booking, BookingChange
 from hub.models.identities import Identity
+from hub.models.payments import Payment
+from hub.models.refunds import Refund
 from hub.models.users import Login, Password, User
 from hub.models.verifications import SecondFactorCode
+from hub.models.wallet import Balance, WalletEntry
 
 
 class WorksAt(Thing):
@@ -58,6 +61,10 @@ class Export(Thing):
     identities: list[Identity]
     bookings: list[Booking]
     booking_changes: list[BookingChange]
+    payments: list[Payment]
+    refunds: list[Refund]
+    wallet: list[Balance]
+    wallet_entries: list[WalletEntry]
     works_at: list[WorksAt]
     leads: list[Leads]
     files: list[OwnFile]

@@ -13,6 +13,7 @@ from storage import identities as identity_store
 from storage import logins as login_store
 from storage import own_data as store
 from storage import users
+from storage import wallet as wallets
 
 MOST_LOGINS = 10_000
 
@@ -32,6 +33,10 @@ async def export(hub: Hub, actor: Actor) -> Export:
             identities=await identity_store.of_user(db, user_id),
             bookings=await booking_store.documents(db, await store.bookings(db, user_id)),
             booking_changes=await store.booking_changes(db, user_id),
+            payments=await store.payments(db, user_id),
+            refunds=await store.refunds(db, user_id),
+            wallet=await wallets.balances(db, user_id),
+            wallet_entries=await store.wallet_entries(db, user_id),
             works_at=await store.works_at(db, user_id),
             leads=await store.leads(db, user_id),
             files=await store.files(db, user_id),

@@ -18,13 +18,15 @@ from hub.live import replay
 from hub.models.bookings import CancelBooking, RescheduleBooking
 from hub.models.files import Size, Upload
 from hub.models.own_data import Erase
+from hub.models.payments import StartPayment
 from hub.models.people import NamePerson
 from hub.models.users import ChangeMe
 from hub.models.venues import NameVenue
-from hub.services import accounts, bookings, files, own_data, people, venues
+from hub.services import accounts, bookings, files, own_data, payments, people, venues
 from storage import own_data as store
 from tests.doors import PASSWORD, ListeningHub
 from tests.identities import actor_of, ask, good, log_in, run
+from tests.money.coming_in import filled
 from tests.photos import photo
 from tests.world import World
 
@@ -255,13 +257,19 @@ async def test_the_export_holds_all_that_is_ones_own_and_nothing_else(hub: Liste
     given, actor = await canary(hub)
     await lived(hub, world, actor)
     await files.set_picture(hub, actor, Upload(body=photo()))
+    await filled(hub, actor, 500)
+    held = await world.hold(world.slot(6, days=12), by=actor)
+    await payments.start(hub, actor, StartPayment(booking_id=held.id, gateway="wallet", amount=200))
     export = await own_data.export(hub, actor)
     text = export.model_dump_json()
     missing = [word for word in WORDS if word.lower() not in text.lower()]
     assert missing == []
     assert export.user.id == given.user.id
     assert {booking.user_id for booking in export.bookings} == {given.user.id}
-    assert len(export.bookings) == 4
+    assert len(export.bookings) == 5
+    assert [(one.gateway, one.amount) for one in export.payments] == [("wallet", 200)]
+    assert [one.balance for one in export.wallet] == [300]
+    assert [(one.amount, one.balance) for one in export.wallet_entries] == [(500, 500), (-200, 300)]
     assert [file.url for file in export.files] == [export.user.picture_url]
     assert "of the rival" not in text
     for secret in ("password_hash", "argon2", "secret_hash", "token"):
