@@ -7,7 +7,7 @@ import pytest
 from tests.builders import day_after, tomorrow
 from tests.doors import Http, People
 
-SUBJECTS = ["venues", "room-types", "rooms", "sessions", "closures", "addons"]
+SUBJECTS = ["venues", "room-types", "rooms", "sessions", "closures", "addons", "offers"]
 
 
 async def made(http: Http, path: str, body: Any, **how: Any) -> Any:
@@ -39,7 +39,8 @@ async def test_everything_is_made_read_changed_and_deleted(http: Http, people: P
         as_=vera,
     )
     addon = await made(http, "/addons", {"venue_id": venue["id"], "name": "Breakfast", "price": 900}, as_=vera)
-    things = [venue, room_type, room, session, closure, addon]
+    offer = await made(http, "/offers", {"venue_id": venue["id"], "code": "SPRING", "amount": 500}, as_=vera)
+    things = [venue, room_type, room, session, closure, addon, offer]
     changes: list[dict[str, Any]] = [
         {"city": "Porto"},
         {"price": 12_000},
@@ -47,6 +48,7 @@ async def test_everything_is_made_read_changed_and_deleted(http: Http, people: P
         {"capacity": 12},
         {"reason": "Paint"},
         {"price_per": "guest"},
+        {"minimum": 2000},
     ]
     for subject, thing, change in list(zip(SUBJECTS, things, changes, strict=True))[::-1]:
         path = f"/{subject}/{thing['id']}"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from hub.core import Actor
 from hub.errors import HubError
 from hub.models.addons import CreateAddon
-from hub.models.bookings import PlaceHold
+from hub.models.bookings import MakeBooking, PlaceHold, RescheduleBooking
 from hub.models.terms import Terms
 from hub.models.venues import ChangeVenue
-from hub.services import addons, holds, venues
+from hub.services import addons, bookings, holds, venues
 from storage.pool import Pool
 from tests.builders import make_offer
 from tests.doors import ListeningHub
@@ -24,17 +24,22 @@ from tests.races.checking import deadlocks, faults
 CLIENTS = 50
 
 
+async def done(act: Awaitable[Any]) -> int | str:
+    """Answer 201, or why it was refused."""
+    try:
+        await act
+    except HubError as error:
+        return next((reason["reason"] for reason in error.details.get("reasons", [])), error.code)
+    return 201
+
+
 async def rush(
     hubs: Sequence[ListeningHub], who: Sequence[Actor], baskets: Sequence[dict[str, Any]]
 ) -> Counter[int | str]:
     """Let each hold a basket, all at once; answers how many got theirs, and why others did not."""
 
     async def one(number: int, actor: Actor, basket: dict[str, Any]) -> int | str:
-        try:
-            await holds.place(hubs[number % len(hubs)], actor, PlaceHold.model_validate(basket))
-        except HubError as error:
-            return next((reason["reason"] for reason in error.details.get("reasons", [])), error.code)
-        return 201
+        return await done(holds.place(hubs[number % len(hubs)], actor, PlaceHold.model_validate(basket)))
 
     return Counter(
         await asyncio.gather(
@@ -115,6 +120,32 @@ async def test_fifty_want_the_last_of_an_addon(hubs: list[ListeningHub]) -> None
         for basket in baskets:
             basket["items"].append({"kind": "addon", "addon_id": projector.id})
         assert await rush(hubs, who, baskets) == {201: 1, "sold_out": CLIENTS - 1}
+    assert await most_in_use(hubs[0].pool, projector.id) == 1
+    assert await faults(hubs[0].pool) == {}
+    assert await deadlocks(hubs[0].pool) == 0
+
+
+async def test_who_holds_and_who_moves_want_the_last_of_an_addon(hubs: list[ListeningHub]) -> None:
+    who = await stage.people(hubs[0].pool, CLIENTS)
+    house = await stage.house(hubs[0].pool, halls=CLIENTS)
+    ask = CreateAddon(venue_id=house.venue_id, name="Projector", price=500, stock=1)
+    projector = await addons.create(hubs[0], house.owner, ask)
+    early = [MakeBooking.model_validate(basket) for basket in apart(house, 0)[: CLIENTS // 2]]
+    booked = [await bookings.make(hubs[0], actor, basket) for actor, basket in zip(who, early, strict=False)]
+    for number in (1, 2, 3):
+        wanted = apart(house, number)
+        for basket in wanted:
+            basket["items"].append({"kind": "addon", "addon_id": projector.id})
+
+        async def move(nth: int, wanted: list[dict[str, Any]] = wanted) -> int | str:
+            ask = RescheduleBooking.model_validate({"booking_id": booked[nth].id, **wanted[nth]})
+            return await done(bookings.reschedule(hubs[nth % 2], who[nth], ask))
+
+        got, moved = await asyncio.gather(
+            rush(hubs, who[CLIENTS // 2 :], wanted[CLIENTS // 2 :]),
+            asyncio.gather(*(move(nth) for nth in range(CLIENTS // 2))),
+        )
+        assert got + Counter(moved) == {201: 1, "sold_out": CLIENTS - 1}
     assert await most_in_use(hubs[0].pool, projector.id) == 1
     assert await faults(hubs[0].pool) == {}
     assert await deadlocks(hubs[0].pool) == 0
