@@ -118,6 +118,7 @@ async def test_guests_and_customers_open_nothing(http: Http, people: People) -> 
         {"title": "Flow", "starts_at": str(tomorrow()), "ends_at": str(tomorrow(13))},
         {"venue_id": 1, "check_in": str(day_after(1)), "check_out": str(day_after(2))},
         {"venue_id": 1, "name": "Breakfast"},
+        {"venue_id": 1, "code": "SPRING", "amount": 500},
     ]
     for subject, body in zip(SUBJECTS, bodies, strict=True):
         assert (await http.post(f"/{subject}", body)).status == 401
