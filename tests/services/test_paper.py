@@ -13,7 +13,7 @@ from hub.errors import NotFound, Unavailable, WrongState
 from hub.models.bookings import Booking, CancelBooking, NameBooking, RescheduleBooking
 from hub.models.paper import Paper, PaperKind
 from hub.models.venues import ChangeVenue
-from hub.services import bookings, erasure, paper, paper_drawing, paper_fonts, venues
+from hub.services import bookings, erasure, paper, paper_fonts, paper_sheets, venues
 from storage import paper as store
 from tests import builders
 from tests.doors import ListeningHub
@@ -202,12 +202,12 @@ async def test_names_of_khmer_and_chinese_stand_on_paper_as_they_are_written(wor
     async with world.hub.work(THE_HUB) as work:
         (known,) = await paper.issue(work, booked.id, [world.hall.id], "receipt")
     data = world.hub.settings.data
-    assert paper_drawing.drawn(data, [known]) == file
+    assert paper_sheets.drawn(data, [known]) == file
     reversed_name = known.model_copy(update={"guest": guest[::-1]})
-    assert differ(file, paper_drawing.drawn(data, [reversed_name]))
+    assert differ(file, paper_sheets.drawn(data, [reversed_name]))
     # The control: letters set one after the other, as they are stored, are no Khmer; of Chinese they are all there is.
-    monkeypatch.setattr(paper_drawing.FPDF, "set_text_shaping", lambda *_, **__: None)
-    assert differ(file, paper_drawing.drawn(data, [known]), until=HEAD) == (language == "km")
+    monkeypatch.setattr(paper_sheets.FPDF, "set_text_shaping", lambda *_, **__: None)
+    assert differ(file, paper_sheets.drawn(data, [known]), until=HEAD) == (language == "km")
 
 
 # The title and the venue's name, in which there is no letter of ours; pixels.

@@ -1,11 +1,8 @@
-"""Receipts and invoices drawn as PDF, in the language of their guest, beside the event loop."""
+"""Receipts and invoices drawn as PDF, in the language of their guest."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +12,6 @@ from fpdf import FPDF
 from fpdf.enums import TableBordersLayout, XPos, YPos
 from fpdf.fonts import FontFace
 
-from hub.core import Hub
 from hub.models.paper import Content, Flow, Paper, Sold
 from hub.services import paper_fonts, saying
 
@@ -24,14 +20,6 @@ WORDS: dict[str, dict[str, str]] = orjson.loads(
 )
 _MARGIN, _LINE, _SIZE = 20.0, 6.0, 10.0
 _GREEN, _INK, _QUIET, _RULE = (10, 107, 94), (27, 36, 32), (86, 97, 91), (223, 227, 223)
-
-# One at a time: each takes a processor for a moment, and a little memory.
-_drawing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="papers")
-
-
-async def draw(hub: Hub, papers: Sequence[Paper]) -> bytes:
-    """Draw papers as one PDF, each on pages of its own."""
-    return await asyncio.get_running_loop().run_in_executor(_drawing, partial(drawn, hub.settings.data, papers))
 
 
 def drawn(data: Path, papers: Sequence[Paper]) -> bytes:
