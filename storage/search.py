@@ -78,7 +78,8 @@ async def nights(db: Db, wanted: Wanted, at_most: int) -> list[NightsRow]:
         """
         WITH wanted AS (
             SELECT v.id AS venue_id, v.name, v.star_rating, v.timezone, v.check_in_time, v.check_out_time, t.id,
-                   t.sold_as, t.total_rooms, round(t.price * (100 - t.discount_percentage) / 100)::bigint AS rate,
+                   t.sold_as, t.total_rooms,
+                   rate_on(t.id, t.price, t.discount_percentage, coalesce($4::date, l.today)) AS rate,
                    coalesce($4::date, l.today) AS check_in,
                    coalesce($5::date, coalesce($4::date, l.today) + v.min_nights) AS check_out,
                    l.today, v.min_nights, v.max_nights, v.advance_days, v.lead_time_minutes
@@ -157,7 +158,10 @@ async def hours(db: Db, wanted: Wanted, at_most: int) -> list[HoursRow]:
         FROM venues AS v
         JOIN room_types AS t ON t.venue_id = v.id
         JOIN rooms AS r ON r.room_type_id = t.id
-        CROSS JOIN LATERAL (SELECT round(t.price * (100 - t.discount_percentage) / 100)::bigint AS rate) AS p
+        CROSS JOIN LATERAL (
+            SELECT rate_on(t.id, t.price, t.discount_percentage,
+                           coalesce($8::date, (clock_timestamp() AT TIME ZONE v.timezone)::date)) AS rate OFFSET 0
+        ) AS p
         CROSS JOIN LATERAL (
             SELECT p.rate * power(10::numeric, 2 - coalesce(($6::jsonb ->> v.currency)::integer, 2)) AS hundredths
         ) AS h
@@ -178,6 +182,7 @@ async def hours(db: Db, wanted: Wanted, at_most: int) -> list[HoursRow]:
         wanted.highest,
         dict(wanted.digits),
         at_most,
+        wanted.first,
     )
 
 

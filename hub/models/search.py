@@ -114,7 +114,7 @@ class Found(Thing):
     total: int
     held: int = 0
     held_until: datetime | None = None
-    from_price: int | None = Field(description="Minor units for a night, an hour or a place.")
+    from_price: int | None = Field(description="Minor units for a place, or a night or hour of the first day.")
     currency: CurrencyCode
     check_in: date | None = Field(default=None, description="The first night that was looked at.")
     check_out: date | None = None

@@ -49,6 +49,8 @@ class Priced:
 
 def alone(sold: Sold) -> int:
     """Answer what an item comes to when nothing else is booked with it, taxes included."""
+    if all(tax.inclusive for tax in sold.venue.terms.taxes):
+        return sold.price
     return basket([sold]).total
 
 

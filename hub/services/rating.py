@@ -61,29 +61,20 @@ def rated(room_type: RoomType, day: date) -> RoomRate | None:
 
 def rate(room_type: RoomType, day: date | None = None) -> int:
     """Answer what one night or hour costs, usually or on a local day, the type's own discount taken off."""
-    return _discounted(room_type, _price(room_type, day))
-
-
-def stay(room_type: RoomType, check_in: date, check_out: date, quantity: int) -> int:
-    """Price a stay: the rate of each of its nights, for each room."""
-    if not room_type.rates:
-        return rate(room_type) * (check_out - check_in).days * quantity
-    return sum(rate(room_type, night) for night in zones.nights(check_in, check_out)) * quantity
-
-
-def slot(room_type: RoomType, begin: datetime, end: datetime, zone: str) -> int:
-    """Price a slot: its minutes at the hourly rate of the local day on which they are."""
-    return _by_the_hour((rate(room_type, day), minutes) for day, minutes in _days(room_type, begin, end, zone))
+    return _discounted(room_type, _price(room_type, None if day is None else rated(room_type, day)))
 
 
 def sold_stay(venue: Venue, room_type: RoomType, check_in: date, check_out: date, quantity: int) -> Sold:
     """Price nights in rooms of a type; nights at one price stand on one line."""
     title = f"{venue.name}: {room_type.name}"
     portions: dict[tuple[str, int], int] = {}
+    total = 0
     for night in zones.nights(check_in, check_out):
         season = rated(room_type, night)
-        key = (f"{title}, {season.name}" if season else title, _price(room_type, night))
+        price = _price(room_type, season)
+        key = (f"{title}, {season.name}" if season else title, price)
         portions[key] = portions.get(key, 0) + quantity
+        total += _discounted(room_type, price) * quantity
     return Sold(
         "stay",
         venue,
@@ -91,25 +82,24 @@ def sold_stay(venue: Venue, room_type: RoomType, check_in: date, check_out: date
         zones.stay(venue, check_in, check_out)[0],
         tuple(Portion(name, count, price) for (name, price), count in portions.items()),
         rate(room_type, check_in),
-        stay(room_type, check_in, check_out, quantity),
+        total,
     )
 
 
 def sold_slot(venue: Venue, room_type: RoomType, number: str, begin: datetime, end: datetime) -> Sold:
     """Price hours in a room; whole hours at one price are counted, others stand as one amount."""
     title = f"{venue.name}: {number}"
-    days = _days(room_type, begin, end, venue.timezone)
-    prices = {_price(room_type, day) for day, _ in days}
-    seasons = list(dict.fromkeys(season.name for day, _ in days if (season := rated(room_type, day))))
-    minutes = sum(spent for _, spent in days)
+    days = [(rated(room_type, day), spent) for day, spent in _days(room_type, begin, end, venue.timezone)]
+    seasons = list(dict.fromkeys(season.name for season, _ in days if season))
     named = f"{title}, {' / '.join(seasons)}" if seasons else title
-    if len(prices) == 1 and minutes > 0 and minutes % 60 == 0:
-        portion = Portion(named, minutes // 60, prices.pop())
+    prices = [(_price(room_type, season), spent) for season, spent in days]
+    minutes = sum(spent for _, spent in prices)
+    if len({price for price, _ in prices}) == 1 and minutes > 0 and minutes % 60 == 0:
+        portion = Portion(named, minutes // 60, prices[0][0])
     else:
-        portion = Portion(named, 1, _by_the_hour((_price(room_type, day), spent) for day, spent in days))
-    first = zones.today(venue, begin)
-    price = slot(room_type, begin, end, venue.timezone)
-    return Sold("slot", venue, title, begin, (portion,), rate(room_type, first), price)
+        portion = Portion(named, 1, _by_the_hour(prices))
+    charged = [(_discounted(room_type, price), spent) for price, spent in prices]
+    return Sold("slot", venue, title, begin, (portion,), charged[0][0], _by_the_hour(charged))
 
 
 def sold_places(venue: Venue, title: str, starts_at: datetime, price: int, quantity: int) -> Sold:
@@ -130,8 +120,7 @@ def sold_addon(venue: Venue, addon: Addon, starts_at: datetime, quantity: int, n
     return Sold("addon", venue, title, starts_at, (portion,), addon.price, portion.amount)
 
 
-def _price(room_type: RoomType, day: date | None) -> int:
-    season = rated(room_type, day) if day is not None and room_type.rates else None
+def _price(room_type: RoomType, season: RoomRate | None) -> int:
     if season is None:
         return room_type.price
     return season.price if season.price is not None else share(room_type.price, (season.percent or 0) * 100)

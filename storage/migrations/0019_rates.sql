@@ -34,5 +34,17 @@ CREATE FUNCTION rates_of_type(its_id bigint) RETURNS jsonb LANGUAGE sql STABLE A
     FROM rates AS r WHERE r.room_type_id = its_id AND r.deleted_at IS NULL
 $$;
 
+-- What one night or hour costs on a local day, the type's own discount taken off, as hub/services/rating.py has it.
+CREATE FUNCTION rate_on(its_id bigint, usual bigint, discount numeric, day date) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT round(coalesce((
+        SELECT coalesce(r.price, round(usual * r.percent / 100.0)) FROM rates AS r
+        WHERE r.room_type_id = its_id AND r.deleted_at IS NULL
+          AND day BETWEEN coalesce(r.starts_on, '-infinity') AND coalesce(r.ends_on, 'infinity')
+          AND (cardinality(r.weekdays) = 0 OR to_char(day, 'dy') = ANY (r.weekdays))
+        ORDER BY r.ends_on - r.starts_on NULLS LAST, r.starts_on IS NULL AND r.ends_on IS NULL,
+                 coalesce(nullif(cardinality(r.weekdays), 0), 7), r.id DESC LIMIT 1
+    ), usual) * (100 - discount) / 100)::bigint
+$$;
+
 INSERT INTO audited (name, entity, venue_column, plain, quiet) VALUES
     ('rates', 'rate', 'venue_id', '{name,starts_on,ends_on,weekdays}', '{updated_at}');

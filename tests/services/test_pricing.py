@@ -37,6 +37,14 @@ def venue(venue_id: int = 1, currency: str = "EUR", zone: str = "UTC", **terms: 
     return Venue.model_construct(**named, **hours, cancellation=policy, terms=Terms(**terms))
 
 
+def stay(of: RoomType, nights: int, quantity: int = 1) -> int:
+    return rating.sold_stay(venue(), of, DAY, DAY + timedelta(days=nights), quantity).price
+
+
+def slot(of: RoomType, begin: datetime, minutes: int, zone: str = "UTC") -> int:
+    return rating.sold_slot(venue(zone=zone), of, "1", begin, begin + timedelta(minutes=minutes)).price
+
+
 def sold(price: int, at: Venue | None = None, starts_at: datetime = NOON) -> Sold:
     return rating.sold_places(at or venue(), "Flow", starts_at, price, 1)
 
@@ -60,7 +68,7 @@ def test_a_rate_is_the_price_less_the_types_discount(price: int, discount: float
 
 
 def test_a_stay_costs_its_rate_each_night_and_room() -> None:
-    assert rating.stay(kind(9_950, 10), DAY, DAY + timedelta(days=3), 2) == 8_955 * 6
+    assert stay(kind(9_950, 10), 3, 2) == 8_955 * 6
 
 
 @pytest.mark.parametrize(
@@ -68,7 +76,7 @@ def test_a_stay_costs_its_rate_each_night_and_room() -> None:
     [(1000, 60, 1000), (1000, 90, 1500), (1000, 20, 333), (1000, 40, 667), (100, 45, 75), (1, 30, 1), (1, 29, 0)],
 )
 def test_a_slot_costs_its_share_of_the_hourly_rate(rate: int, minutes: int, expected: int) -> None:
-    assert rating.slot(kind(rate), NOON, NOON + timedelta(minutes=minutes), "UTC") == expected
+    assert slot(kind(rate), NOON, minutes) == expected
 
 
 def test_of_the_rates_that_fit_a_night_the_first_counts_and_others_keep_the_usual_price() -> None:
@@ -95,7 +103,7 @@ def test_hours_over_midnight_cost_what_their_own_day_does_by_the_venues_clock() 
     sunday = {"weekdays": ["sun"], "price": 1200, "name": "Sunday"}
     begin = datetime(2027, 3, 13, 22, tzinfo=ZoneInfo(zone)).astimezone(UTC)  # the clocks skip two o'clock on Sunday
     # Two hours of Saturday, and of Sunday one to two, three to four.
-    assert rating.slot(kind(600, 0, sunday), begin, begin + timedelta(hours=5), zone) == 2 * 600 + 3 * 1200
+    assert slot(kind(600, 0, sunday), begin, 300, zone) == 2 * 600 + 3 * 1200
 
 
 @given(price=st.integers(0, 10**12), hundredths=st.integers(0, 10_000), minutes=st.integers(1, 44_640))
@@ -105,13 +113,13 @@ def test_the_board_that_is_drawn_first_shows_the_price_that_is_charged(
     discount = hundredths / 100
     rate = rating.rate(kind(price, discount))
     assert boards.rate_of({"price": price, "discount_percentage": discount}) == rate
-    charged = rating.slot(kind(price, discount), NOON, NOON + timedelta(minutes=minutes), "UTC")
+    charged = slot(kind(price, discount), NOON, minutes)
     assert boards.slot_price(rate, minutes) == charged
 
 
 @given(price=st.integers(0, 10**9), hundredths=st.integers(0, 10_000), nights=st.integers(1, 365))
 def test_a_discount_never_makes_dearer_and_never_pays_the_guest(price: int, hundredths: int, nights: int) -> None:
-    assert 0 <= rating.stay(kind(price, hundredths / 100), DAY, DAY + timedelta(days=nights), 1) <= price * nights
+    assert 0 <= stay(kind(price, hundredths / 100), nights) <= price * nights
 
 
 @pytest.mark.parametrize(

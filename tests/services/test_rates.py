@@ -13,7 +13,8 @@ from hub.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from hub.models.availability import AskRoomAvailability, AskStayAvailability
 from hub.models.rates import ChangeRate, CreateRate, ListRates, NameRate, Rate
 from hub.models.room_types import NameRoomType
-from hub.services import availability, rates, room_types
+from hub.models.search import Search
+from hub.services import availability, rates, room_types, search
 from tests.builders import make_actor, make_room_type, make_staff, make_venue, slot
 from tests.doors import ListeningHub
 from tests.world import World, refusal
@@ -42,6 +43,20 @@ async def test_a_weekend_costs_its_own_price_wherever_it_is_shown_and_when_it_is
     days = (thursday - World.day(0)).days
     held = await world.hold(world.stay(4, 2, days=days))
     assert (held.price, held.items[0].unit_price) == (shown.price, 9000)
+
+
+async def test_who_looks_for_a_day_is_shown_what_that_day_costs(hub: ListeningHub) -> None:
+    world = await World.build(hub)
+    friday = next_thursday() + timedelta(days=1)
+    weekend = await make_rate(world, percent=150)
+    await rates.change(hub, world.owner, ChangeRate(rate_id=weekend.id, weekdays=["fri"]))
+    await make_rate(world, room_type_id=world.hall_type.id, weekdays=["fri"], price=100)
+    await make_rate(world, starts_on=friday, ends_on=friday, weekdays=[], percent=201, name="Fair")
+    for day, night, hour in [(friday - timedelta(days=1), 9000, 6000), (friday, 18_090, 100)]:
+        ask = Search(check_in=day, check_out=day + timedelta(days=1), kind="hotel")
+        assert [one.from_price for one in (await search.find(hub, GUEST, ask)).items] == [night]
+        ask = Search(date=day, kind="hall")
+        assert [one.from_price for one in (await search.find(hub, GUEST, ask)).items] == [hour]
 
 
 async def test_hours_cost_the_rate_of_their_day(hub: ListeningHub) -> None:
