@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import encode_basic_auth, web
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -131,6 +132,7 @@ class PayPal:
         app = web.Application()
         app.router.add_post("/v1/oauth2/token", self._let_in)
         app.router.add_get("/v1/notifications/certs/{name}", self._certificate)
+        app.router.add_post("/v1/notifications/verify-webhook-signature", self._confirm)
         app.router.add_route("*", "/{path:.*}", self._answer)
         return app
 
@@ -160,6 +162,23 @@ class PayPal:
         token = secrets.token_hex(16)
         self.tokens.add(token)
         return web.json_response({"access_token": token, "token_type": "Bearer", "expires_in": 32400})
+
+    async def _confirm(self, request: web.Request) -> web.Response:
+        """Say whether an event was signed here, by its text as it was signed."""
+        self.asked.append("POST verify-webhook-signature")
+        assert request.headers["Authorization"].removeprefix("Bearer ") in self.tokens
+        if self.status is not None:
+            return web.Response(status=self.status, text="<html>sorry</html>")
+        asked = await request.read()
+        said, event = json.loads(asked), asked.partition(b',"webhook_event":')[2][:-1]
+        text = f"{said['transmission_id']}|{said['transmission_time']}|{WEBHOOK_ID}|{zlib.crc32(event)}"
+        signature = base64.b64decode(said["transmission_sig"])
+        try:
+            self.signer.key.public_key().verify(signature, text.encode(), padding.PKCS1v15(), hashes.SHA256())
+            is_ours = said["webhook_id"] == WEBHOOK_ID
+        except InvalidSignature:
+            is_ours = False
+        return web.json_response({"verification_status": "SUCCESS" if is_ours else "FAILURE"})
 
     async def _answer(self, request: web.Request) -> web.Response:
         self.asked.append(f"{request.method} {request.path}")

@@ -58,7 +58,7 @@ def from_settings(settings: Settings) -> PayPalGateway | None:
     if client_id is None or secret is None or merchant is None or webhook is None:
         return None
     client = Client(client_id, secret, settings.paypal_api)
-    return PayPalGateway(client, merchant, Signatures(webhook, settings.paypal_api))
+    return PayPalGateway(client, merchant, Signatures(webhook, client))
 
 
 class PayPalGateway:

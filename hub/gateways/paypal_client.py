@@ -35,9 +35,9 @@ class Client:
         self._logging_in = asyncio.Lock()
 
     async def ask(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, key: str | None = None
+        self, method: str, path: str, body: Mapping[str, Any] | bytes | None = None, key: str | None = None
     ) -> tuple[int, Answer]:
-        """Ask PayPal: answers the status and what it says, refusals too.
+        """Ask PayPal, with a body that is JSON or shall be: answers the status and what it says, refusals too.
 
         Raises GatewayUnreachable when it does not answer, or not now.
         """
@@ -45,6 +45,8 @@ class Client:
         if key is not None:
             headers["PayPal-Request-Id"] = key
         content: dict[str, Any] = {} if body is None else {"json": body}
+        if isinstance(body, bytes):
+            content, headers["Content-Type"] = {"data": body}, "application/json"
         status, answer = await self._let_in(method, path, headers, content)
         if status == 401:
             # The token was taken back before its time.

@@ -26,11 +26,13 @@ from tests.paypal_server import CLIENT_ID, CLIENT_SECRET, MERCHANT, PATH, WEBHOO
 KEY = "6c84fb90-12c4-11e1-840d-7b25c5ee775a"
 CREATE = "POST /v2/checkout/orders"
 TOKEN = "POST /v1/oauth2/token"
+CONFIRM = "POST verify-webhook-signature"
+OF_PAYPAL = Client(CLIENT_ID, CLIENT_SECRET, PAYPAL)
 
 
 def open_gateway(server: PayPal, secret: str = CLIENT_SECRET) -> PayPalGateway:
-    signatures = Signatures(WEBHOOK_ID, server.url, [server.signer.authority.root])
-    return PayPalGateway(Client(CLIENT_ID, secret, server.url), MERCHANT, signatures)
+    client = Client(CLIENT_ID, secret, server.url)
+    return PayPalGateway(client, MERCHANT, Signatures(WEBHOOK_ID, client, [server.signer.authority.root]))
 
 
 @pytest.fixture
@@ -423,7 +425,7 @@ async def test_a_certificate_elsewhere_is_refused_before_anything_is_fetched(
     monkeypatch.setattr(paypal_signatures, "_fetch", fetch)
     body = b"{}"
     with pytest.raises(Forged):
-        await Signatures(WEBHOOK_ID, PAYPAL).verify(signer.signed(body, elsewhere), body)
+        await Signatures(WEBHOOK_ID, OF_PAYPAL).verify(signer.signed(body, elsewhere), body)
 
 
 @pytest.mark.parametrize("host", ["api.paypal.com", "api-m.paypal.com"])
@@ -437,12 +439,12 @@ async def test_certificates_are_fetched_from_paypal_itself(
         return signer.chain
 
     monkeypatch.setattr(paypal_signatures, "_fetch", fetch)
-    signatures, url = Signatures(WEBHOOK_ID, PAYPAL, [signer.authority.root]), f"https://{host}{PATH}"
+    signatures, url = Signatures(WEBHOOK_ID, OF_PAYPAL, [signer.authority.root]), f"https://{host}{PATH}"
     await signatures.verify(signer.signed(b"{}", url), b"{}")
     assert fetched == [url]
     # Signed rightly, but by an authority that nobody else trusts.
     with pytest.raises(Forged):
-        await Signatures(WEBHOOK_ID, PAYPAL).verify(signer.signed(b"{}", url), b"{}")
+        await Signatures(WEBHOOK_ID, OF_PAYPAL).verify(signer.signed(b"{}", url), b"{}")
 
 
 @pytest.mark.abuse("H14")
@@ -455,13 +457,15 @@ async def test_a_certificate_that_is_not_paypals_proves_nothing(
     for chain in (
         b"",
         b"<html>not found</html>",
-        # Without the one between, somebody else's, too old, of an unknown authority, of a kind that signs otherwise.
-        signer.chain_of(authority.certify(signer.key)),
+        # Somebody else's, too old, of an authority unknown, of a kind that signs otherwise; whole, and by itself.
         signer.chain_of(authority.certify(signer.key, "attacker.example"), authority.between),
         signer.chain_of(authority.certify(signer.key, "evilpaypal.com"), authority.between),
         signer.chain_of(authority.certify(signer.key, ended=True), authority.between),
         signer.chain_of(stranger.certify(signer.key), stranger.between, stranger.root),
         signer.chain_of(authority.certify(elliptic), authority.between),
+        signer.chain_of(authority.certify(signer.key, "attacker.example")),
+        signer.chain_of(authority.certify(signer.key, ended=True)),
+        signer.chain_of(authority.certify(elliptic)),
     ):
         paypal_server.chain = chain
         with pytest.raises(Forged):
@@ -470,6 +474,48 @@ async def test_a_certificate_that_is_not_paypals_proves_nothing(
     paypal_server.chain = signer.chain_of(authority.certify(rsa.generate_private_key(65537, 2048)), authority.between)
     with pytest.raises(Forged):
         await gateway.read(headers, body)
+
+
+async def test_for_a_certificate_that_comes_alone_paypal_vouches_once(
+    gateway: PayPalGateway, paypal_server: PayPal, signer: Signer
+) -> None:
+    paypal_server.chain = signer.chain_of(signer.authority.certify(signer.key))
+    # Written so that whoever writes it anew writes something else.
+    body = (
+        b'{ "id": "WH-1", "event_type": "CHECKOUT.ORDER.APPROVED",\n "create_time": "2026-11-20T12:00:01Z",'
+        b' "resource": {"id": "1", "n": 1.50, "u": "\\u00e9"} }'
+    )
+    headers = paypal_server.signed(body)
+    # What is not even signed by that key is not worth asking.
+    with pytest.raises(Forged):
+        await gateway.read(headers, body.replace(b'"1"', b'"2"'))
+    assert CONFIRM not in paypal_server.asked
+    paypal_server.status = 503
+    with pytest.raises(GatewayUnreachable):
+        await gateway.read(headers, body)
+    paypal_server.status = None
+    paypal_server.asked.clear()
+    for _ in range(3):
+        assert (await gateway.read(headers, body)).provider_id == "1"
+    assert paypal_server.asked == [CONFIRM]
+    for broken in (b"[]", b'{"a": 1},"webhook_id":"x"', b"not json"):
+        other = open_gateway(paypal_server)
+        with pytest.raises(Forged):
+            await other.read(paypal_server.signed(broken), broken)
+        await other.close()
+
+
+@pytest.mark.abuse("H14")
+async def test_what_paypal_does_not_vouch_for_is_refused(
+    gateway: PayPalGateway, paypal_server: PayPal, signer: Signer
+) -> None:
+    stranger = Signer()
+    paypal_server.chain = signer.chain_of(stranger.authority.certify(stranger.key))
+    body = paypal_server.event("CHECKOUT.ORDER.APPROVED", {"id": "1"})
+    for _ in range(2):
+        with pytest.raises(Forged):
+            await gateway.read(stranger.signed(body, paypal_server.url + PATH), body)
+    assert paypal_server.asked.count(CONFIRM) == 2
 
 
 async def test_a_certificate_that_cannot_be_had_leaves_the_event_to_be_told_again(

@@ -122,8 +122,9 @@ class Wallets(Telling):
 
     def __init__(self, signer: Signer) -> None:
         self.server = self.paypal = PayPal(signer)
-        signatures = Signatures(WEBHOOK_ID, self.paypal.url, [signer.authority.root])
-        self.gateway = PayPalGateway(Client(CLIENT_ID, CLIENT_SECRET, self.paypal.url), MERCHANT, signatures)
+        client = Client(CLIENT_ID, CLIENT_SECRET, self.paypal.url)
+        signatures = Signatures(WEBHOOK_ID, client, [signer.authority.root])
+        self.gateway = PayPalGateway(client, MERCHANT, signatures)
 
     def pays(self, payment: PaymentRow) -> None:
         """Approve."""
