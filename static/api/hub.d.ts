@@ -35,6 +35,8 @@ export interface Addon {
   price_per: "booking" | "guest" | "night" | "hour";
   /** ISO 4217 code. */
   currency: string;
+  /** How many can be in use at once; null: as many as wanted. */
+  stock: number | null;
   is_active: boolean;
   created_at: string;
   updated_at: string;
@@ -45,8 +47,65 @@ export interface AddonPage {
   meta: PageMeta;
 }
 
+/** Correct somebody's wallet by hand. */
+export interface Adjust {
+  user_id: number;
+  /** Minor units; below zero takes away. */
+  amount: number;
+  /** ISO 4217 code. */
+  currency: string;
+  reason: string;
+}
+
+/** A correction of a wallet; a large one is made once somebody else has approved it. */
+export interface Adjustment {
+  id: number;
+  user_id: number;
+  /** Minor units; below zero takes away. */
+  amount: number;
+  /** ISO 4217 code. */
+  currency: string;
+  reason: string;
+  status: "pending" | "made" | "rejected";
+  asked_by: number;
+  /** None: it was small enough to be made at once. */
+  decided_by: number | null;
+  /** What whoever decided it has said. */
+  decision: string | null;
+  created_at: string;
+  decided_at: string | null;
+}
+
+export interface AdjustmentPage {
+  items: Adjustment[];
+  meta: PageMeta;
+}
+
+/** Something sold beside what the basket has at the same venue, such as a breakfast for each of its guests. */
+export interface AskAddon {
+  kind: "addon";
+  addon_id: number;
+  /** Times what its price is per: booking, guest, night, hour. */
+  quantity?: number;
+}
+
+/** What of a booking is, or would be, cancelled. */
+export interface AskCancellation {
+  booking_id: number;
+  /** Only these items; the whole booking if not named. */
+  item_ids?: number[] | null;
+  /** How many fewer of one item: places, rooms, pieces of an add-on, or guests in the one room. */
+  guests?: number | null;
+  reason_code?: "change_of_plans" | "found_better" | "illness" | "weather" | "venue" | "duplicate" | "other";
+}
+
 /** Whose dashboard: one venue's, or that of all venues one owns or works at. */
 export interface AskDashboard {
+  venue_id?: number | null;
+}
+
+/** Of which venue; admins may leave it out. */
+export interface AskOperations {
   venue_id?: number | null;
 }
 
@@ -61,6 +120,17 @@ export interface AskPlace {
 export interface AskPlaceAvailability {
   session_id: number;
   quantity?: number;
+}
+
+/** A basket to be priced; nothing is held. */
+export interface AskQuote {
+  items: (AskStay | AskSlot | AskPlace | AskAddon)[];
+  /** The code of an offer. */
+  offer?: string | null;
+  /** How many of one's loyalty points to use at most. */
+  points?: number;
+  /** Use one of this year's student discounts; only when logged in. */
+  as_student?: boolean;
 }
 
 /** Between which instants, and for how long; a day from now when nothing is said. */
@@ -157,6 +227,17 @@ export interface AuditEntryPage {
   meta: PageMeta;
 }
 
+/** What a person's wallet holds in one currency. */
+export interface Balance {
+  user_id: number;
+  /** ISO 4217 code. */
+  currency: string;
+  /** Minor units; below zero only after a payment that filled it was disputed. */
+  balance: number;
+  /** Since when nothing can be paid from it. */
+  frozen_at: string | null;
+}
+
 /** A basket with one clock, one locked price and one reference; a hold is a booking whose status is held. */
 export interface Booking {
   id: number;
@@ -181,6 +262,8 @@ export interface Booking {
   /** Renewals cannot reach beyond this. */
   hold_ends_at: string | null;
   confirmed_at: string | null;
+  /** When its guests first showed their code. */
+  checked_in_at: string | null;
   cancelled_at: string | null;
   cancel_reason: string | null;
   cancel_reason_code: string | null;
@@ -206,10 +289,10 @@ export interface BookingHistory {
   items: BookingChange[];
 }
 
-/** One stay, slot, number of places or add-on in a booking. */
+/** One stay, slot, number of places or add-on in a booking; a fee is what is kept of what was cancelled. */
 export interface BookingItem {
   id: number;
-  kind: "stay" | "slot" | "place" | "addon";
+  kind: "stay" | "slot" | "place" | "addon" | "fee";
   venue_id: number;
   title: string;
   room_type_id: number | null;
@@ -248,11 +331,29 @@ export interface BrokenLink {
   reason: string;
 }
 
-/** Why a booking is cancelled. */
+/** The secret address of one's bookings: whoever knows it can read them. */
+export interface CalendarAddress {
+  is_on: boolean;
+  created_at: string | null;
+  /** Subscribe to it; a new one puts the old one out of use. */
+  url: string;
+}
+
+/** Whether there is an address at which calendar programs find one's bookings; it is told only once. */
+export interface CalendarFeed {
+  is_on: boolean;
+  created_at: string | null;
+}
+
+/** What of a booking is cancelled, and why. */
 export interface CancelBooking {
   booking_id: number;
-  reason?: string;
+  /** Only these items; the whole booking if not named. */
+  item_ids?: number[] | null;
+  /** How many fewer of one item: places, rooms, pieces of an add-on, or guests in the one room. */
+  guests?: number | null;
   reason_code?: "change_of_plans" | "found_better" | "illness" | "weather" | "venue" | "duplicate" | "other";
+  reason?: string;
 }
 
 /** Why a session is cancelled; everybody who booked is told. */
@@ -262,7 +363,7 @@ export interface CancelSession {
 }
 
 /** Until when a booking is cancelled for nothing, and what share is paid back after that. */
-export interface Cancellation {
+export interface CancellationInput {
   /** Hours before the start. */
   free_until_hours?: number;
   refund_percent_after?: number;
@@ -274,6 +375,69 @@ export interface CancellationStep {
   refund_percent: number;
 }
 
+/** How cancelling what is booked at one venue is dealt with; after the last step nothing is paid back. */
+export interface CancellationTerms {
+  venue_id: number;
+  item: number;
+  steps: RefundStep[];
+  refund_to: "original" | "wallet";
+  refund_approval_above: number | null;
+}
+
+/** A booking of which all or some was cancelled, with what is given back for that. */
+export interface CancelledBooking {
+  id: number;
+  reference: string;
+  status: "held" | "pending" | "confirmed" | "completed" | "cancelled" | "expired" | "no_show";
+  user_id: number;
+  booked_by: number;
+  guest: Guest;
+  guest_details: Record<string, unknown> | null;
+  notes: string;
+  /** ISO 4217 code. */
+  currency: string;
+  /** Minor units; the sum of the items shown. */
+  price: number;
+  /** Minor units that were paid for what is shown and not given back. */
+  paid: number;
+  payment_status: "pending" | "partial" | "completed" | "refunded";
+  /** Chosen with the first payment. */
+  plan: "full" | "deposit" | "milestone" | null;
+  items: BookingItem[];
+  expires_at: string | null;
+  /** Renewals cannot reach beyond this. */
+  hold_ends_at: string | null;
+  confirmed_at: string | null;
+  /** When its guests first showed their code. */
+  checked_in_at: string | null;
+  cancelled_at: string | null;
+  cancel_reason: string | null;
+  cancel_reason_code: string | null;
+  completed_at: string | null;
+  no_show_at: string | null;
+  created_at: string;
+  updated_at: string;
+  refunds: Refund[];
+}
+
+/** What is cancelled of one item, and how that is dealt with; amounts in minor units. */
+export interface CancelledPart {
+  item_id: number;
+  venue_id: number;
+  title: string;
+  /** How many of it are given up: places, rooms, pieces, or guests in the one room. */
+  quantity: number;
+  /** What they cost. */
+  price: number;
+  /** What was paid of that. */
+  paid: number;
+  /** Which share of what was paid is given back now. */
+  percent: number;
+  gives_back: number;
+  /** Paid, and not given back. */
+  kept: number;
+}
+
 /** What changes about an add-on; what is left out stays as it is. */
 export interface ChangeAddon {
   addon_id: number;
@@ -282,6 +446,7 @@ export interface ChangeAddon {
   /** Amount in minor units of the currency beside it. */
   price?: number;
   price_per?: "booking" | "guest" | "night" | "hour";
+  stock?: number | null;
   is_active?: boolean;
 }
 
@@ -326,6 +491,27 @@ export interface ChangeMe {
   notification_choices?: Record<string, unknown> | null;
 }
 
+/** What changes about an offer; an amount takes the place of basis points, and the other way round. */
+export interface ChangeOffer {
+  offer_id: number;
+  /** Capital and small letters are the same; no two offers have the same. */
+  code?: string;
+  description?: string;
+  /** Off the price, in basis points: 1000 is 10 %. */
+  basis_points?: number;
+  /** Off the price, in minor units. */
+  amount?: number;
+  currency?: string | null;
+  /** The least that must be spent before it, in minor units. */
+  minimum?: number;
+  valid_from?: string | null;
+  valid_until?: string | null;
+  total_limit?: number | null;
+  per_person_limit?: number | null;
+  is_public?: boolean;
+  is_active?: boolean;
+}
+
 /** The password as it is and as it shall be; all other logins end. */
 export interface ChangePassword {
   current_password: string;
@@ -347,6 +533,20 @@ export interface ChangePerson {
   /** ISO 4217 code. */
   currency?: string;
   is_student?: boolean;
+}
+
+/** What changes about a rate; a price takes the place of a percent, and the other way round. */
+export interface ChangeRate {
+  rate_id: number;
+  name?: string;
+  starts_on?: string | null;
+  ends_on?: string | null;
+  /** Local weekdays of the nights or hours; none named: every day. */
+  weekdays?: ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
+  /** Amount in minor units of the currency beside it. */
+  price?: number;
+  /** Percent of the usual price: 120 is a fifth dearer. */
+  percent?: number;
 }
 
 /** What changes about a role of one's own making; what is not sent stays. */
@@ -434,7 +634,7 @@ export interface ChangeVenue {
   images?: Image[];
   is_active?: boolean;
   confirmation?: "instant" | "payment";
-  cancellation?: Cancellation;
+  cancellation?: CancellationInput;
   /** All of them; what is left out gets its default. */
   terms?: Terms;
   opening_hours?: Record<string, [string, string][]> | null;
@@ -466,7 +666,7 @@ export interface ChangeWebhook {
   /** An https address on the public internet, at port 443 or 8443, without a name or password in it. */
   url?: string;
   description?: string;
-  events?: ("booking.held" | "booking.pending" | "booking.confirmed" | "booking.cancelled" | "booking.rescheduled" | "booking.expired" | "booking.completed" | "booking.no_show" | "booking.changed" | "booking.withdrawn" | "closure.created" | "closure.changed" | "closure.deleted" | "guest.changed" | "availability.changed" | "venue.changed" | "venue.deleted" | "room_type.created" | "room_type.changed" | "room_type.deleted" | "room.created" | "room.changed" | "room.deleted" | "session.created" | "session.changed" | "session.cancelled" | "session.deleted")[];
+  events?: ("booking.held" | "booking.pending" | "booking.confirmed" | "booking.cancelled" | "booking.rescheduled" | "booking.expired" | "booking.checked_in" | "booking.completed" | "booking.no_show" | "booking.changed" | "booking.withdrawn" | "closure.created" | "closure.changed" | "closure.deleted" | "guest.changed" | "payment.changed" | "refund.changed" | "escrow.released" | "availability.changed" | "venue.changed" | "venue.deleted" | "room_type.created" | "room_type.changed" | "room_type.deleted" | "room.created" | "room.changed" | "room.deleted" | "session.created" | "session.changed" | "session.cancelled" | "session.deleted")[];
   /** Whether what is sent about a booking carries the booking as the desk sees it when it is sent, its guest included. Otherwise nothing but ids and states travels. */
   with_bookings?: boolean;
   /** Switched on again, it goes on where it stopped, as far as the hub still remembers. */
@@ -476,6 +676,13 @@ export interface ChangeWebhook {
 /** The state, as it now is, of each thing that changed. */
 export interface Changes {
   changes: (RoomState | NightState | SessionState)[];
+}
+
+/** A guest's code, as a desk has read it. */
+export interface CheckIn {
+  code: string;
+  /** Where; only needed by whoever works at several venues of the booking. */
+  venue_id?: number | null;
 }
 
 /** The code that came to one's address or number. */
@@ -539,6 +746,7 @@ export interface CreateAddon {
   /** Amount in minor units of the currency beside it. */
   price?: number;
   price_per?: "booking" | "guest" | "night" | "hour";
+  stock?: number | null;
   is_active?: boolean;
 }
 
@@ -558,6 +766,30 @@ export interface CreateClosure {
   reason?: string;
 }
 
+/** An offer of a venue, or of the whole hub where none is named. */
+export interface CreateOffer {
+  venue_id?: number | null;
+  /** Capital and small letters are the same; no two offers have the same. */
+  code: string;
+  description?: string;
+  basis_points?: number | null;
+  amount?: number | null;
+  /** Of the amount and the minimum; a venue's is its. */
+  currency?: string | null;
+  /** The least that must be spent before it, in minor units. */
+  minimum?: number;
+  valid_from?: string | null;
+  /** Until before this. */
+  valid_until?: string | null;
+  /** How many bookings can use it. */
+  total_limit?: number | null;
+  /** How many bookings of one person can use it. */
+  per_person_limit?: number | null;
+  /** Whether it is listed; else only who knows its code has it. */
+  is_public?: boolean;
+  is_active?: boolean;
+}
+
 /** A new account for somebody else; without a password they choose one themselves, over a mail. */
 export interface CreatePerson {
   email: string;
@@ -569,6 +801,21 @@ export interface CreatePerson {
   language?: "en" | "km" | "zh";
   /** ISO 4217 code. */
   currency?: string;
+}
+
+/** A price of its own for some weekdays, a season, or the weekdays of a season. */
+export interface CreateRate {
+  room_type_id: number;
+  name: string;
+  /** The first day; without it there is no first. */
+  starts_on?: string | null;
+  /** The last day, which is part of it. */
+  ends_on?: string | null;
+  /** Local weekdays of the nights or hours; none named: every day. */
+  weekdays?: ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
+  /** Minor units a night or hour; or name a percent. */
+  price?: number | null;
+  percent?: number | null;
 }
 
 /** A role of one's own making, below one's own rank and with nothing that one may not do oneself. */
@@ -666,7 +913,7 @@ export interface CreateVenue {
   images?: Image[];
   is_active?: boolean;
   confirmation?: "instant" | "payment";
-  cancellation?: Cancellation;
+  cancellation?: CancellationInput;
   terms?: Terms;
   opening_hours?: Record<string, [string, string][]> | null;
   /** Local to the venue. */
@@ -697,7 +944,7 @@ export interface CreateWebhook {
   /** An https address on the public internet, at port 443 or 8443, without a name or password in it. */
   url: string;
   description?: string;
-  events?: ("booking.held" | "booking.pending" | "booking.confirmed" | "booking.cancelled" | "booking.rescheduled" | "booking.expired" | "booking.completed" | "booking.no_show" | "booking.changed" | "booking.withdrawn" | "closure.created" | "closure.changed" | "closure.deleted" | "guest.changed" | "availability.changed" | "venue.changed" | "venue.deleted" | "room_type.created" | "room_type.changed" | "room_type.deleted" | "room.created" | "room.changed" | "room.deleted" | "session.created" | "session.changed" | "session.cancelled" | "session.deleted")[];
+  events?: ("booking.held" | "booking.pending" | "booking.confirmed" | "booking.cancelled" | "booking.rescheduled" | "booking.expired" | "booking.checked_in" | "booking.completed" | "booking.no_show" | "booking.changed" | "booking.withdrawn" | "closure.created" | "closure.changed" | "closure.deleted" | "guest.changed" | "payment.changed" | "refund.changed" | "escrow.released" | "availability.changed" | "venue.changed" | "venue.deleted" | "room_type.created" | "room_type.changed" | "room_type.deleted" | "room.created" | "room.changed" | "room.deleted" | "session.created" | "session.changed" | "session.cancelled" | "session.deleted")[];
   /** Whether what is sent about a booking carries the booking as the desk sees it when it is sent, its guest included. Otherwise nothing but ids and states travels. */
   with_bookings?: boolean;
 }
@@ -731,8 +978,20 @@ export interface DayPast {
   bookings: number;
   /** Of the bookings made that day, those cancelled since. */
   cancelled: number;
-  /** Minor units of the bookings made that day. */
+  /** Minor units that came in that day less what was given back. */
   revenue: Record<string, unknown>;
+}
+
+/** Why an adjustment is approved or rejected. */
+export interface DecideAdjustment {
+  adjustment_id: number;
+  reason?: string;
+}
+
+/** Why a refund is approved or rejected. */
+export interface DecideRefund {
+  refund_id: number;
+  reason?: string;
 }
 
 /** One message to a webhook, and how its delivery went. */
@@ -849,6 +1108,10 @@ export interface Export {
   identities: Identity[];
   bookings: Booking[];
   booking_changes: BookingChange[];
+  payments: Payment[];
+  refunds: Refund[];
+  wallet: Balance[];
+  wallet_entries: WalletEntry[];
   works_at: WorksAt[];
   leads: Leads[];
   files: OwnFile[];
@@ -868,7 +1131,7 @@ export interface Figures {
   active_bookings: number;
   /** Confirmed and not begun. */
   upcoming_bookings: number;
-  /** Minor units of what is confirmed, completed or no-show. */
+  /** Minor units that came in for bookings and were not given back. */
   revenue: Record<string, unknown>;
 }
 
@@ -877,6 +1140,35 @@ export interface Findings {
   items: Found[];
   meta: PageMeta;
   relaxed: ("price" | "kind" | "guests" | "dates" | "place")[];
+}
+
+/** All about the money of one booking; a desk sees what is its venue's. */
+export interface Folio {
+  booking: Booking;
+  /** What was agreed when it was held; none for one from elsewhere. */
+  quote: FrozenQuote | null;
+  plan: "full" | "deposit" | "milestone" | null;
+  /** Minor units, paid and not given back. */
+  paid: number;
+  /** What is to be paid by now. */
+  due: number;
+  /** What to pay next: what is due, else the next instalment. */
+  next: number;
+  /** What is still to be paid, now or later. */
+  open: number;
+  instalments: FolioInstalment[];
+  payments: Payment[];
+  refunds: Refund[];
+  movements: Movement[];
+}
+
+/** A part of the price, when it is due, and how far it is paid. */
+export interface FolioInstalment {
+  due_at: string;
+  amount: number;
+  /** How much of it is paid; the earliest is paid first. */
+  paid: number;
+  state: "paid" | "due" | "coming" | "missed";
 }
 
 /** From where on to tell what happened, and how long to wait for it. */
@@ -913,7 +1205,7 @@ export interface Found {
   total: number;
   held: number;
   held_until: string | null;
-  /** Minor units for a night, an hour or a place. */
+  /** Minor units for a place, or a night or hour of the first day. */
   from_price: number | null;
   /** ISO 4217 code. */
   currency: string;
@@ -946,6 +1238,25 @@ export interface FoundVenue {
   timezone: string;
   star_rating: number | null;
   amenities: string[];
+}
+
+/** What was agreed when a basket was held; it never changes, whatever rates and policies become.
+
+The item at place 0 is the booking's item at position 1, and stays so when items leave the booking. */
+export interface FrozenQuote {
+  /** ISO 4217 code. */
+  currency: string;
+  /** Minor units; what is due where no plan takes something off. */
+  total: number;
+  lines: QuoteLine[];
+  plans: PlanOffer[];
+  /** One for each item, in the basket's order. */
+  cancellation: CancellationTerms[];
+  instalment_terms: InstalmentTerms;
+  offer_id: number | null;
+  /** Loyalty points that it uses. */
+  points: number;
+  as_student: boolean;
 }
 
 /** The person a booking is for; only that person and the venue's desk see it. */
@@ -989,6 +1300,20 @@ export interface Image {
   url: string;
   /** What the picture shows, for those who cannot see it. */
   alt?: string;
+}
+
+/** A part of the price and when it is due. */
+export interface Instalment {
+  /** None: with the booking. */
+  due_at: string | null;
+  amount: number;
+}
+
+/** How instalments are asked for, and what happens when one is missed. */
+export interface InstalmentTerms {
+  remind_days: number;
+  grace_hours: number;
+  missed: "tell" | "cancel";
 }
 
 /** An invitation that waits for its answer; the token itself only its receiver knows. */
@@ -1067,6 +1392,15 @@ export interface ListAddons {
   sort?: "name" | "price" | "-price" | "newest" | "oldest";
 }
 
+/** Which adjustments. */
+export interface ListAdjustments {
+  page?: number;
+  per_page?: number;
+  user_id?: number | null;
+  status?: "pending" | "made" | "rejected" | null;
+  sort?: "newest" | "oldest";
+}
+
 /** Which changes: with a venue_id that venue's, for its owner; the newest 10,000 that fit, newest first. */
 export interface ListAudit {
   page?: number;
@@ -1126,6 +1460,15 @@ export interface ListDeliveries {
   status?: "waiting" | "delivered" | "failed" | null;
 }
 
+/** Which entries of a wallet. */
+export interface ListEntries {
+  page?: number;
+  per_page?: number;
+  user_id?: number | null;
+  currency?: string | null;
+  sort?: "newest" | "oldest";
+}
+
 /** Which page of a venue's open invitations. */
 export interface ListInvitations {
   page?: number;
@@ -1137,6 +1480,31 @@ export interface ListInvitations {
 export interface ListLogins {
   page?: number;
   per_page?: number;
+}
+
+/** Which offers: those that can be used now, and for those who run a venue all of its own. */
+export interface ListOffers {
+  page?: number;
+  per_page?: number;
+  /** Of this venue; those of the whole hub are left out. */
+  venue_id?: number | null;
+  /** Part of the code or the description. */
+  q?: string | null;
+  /** Active, begun and not over. */
+  can_be_used?: boolean | null;
+  sort?: "code" | "ends" | "newest" | "oldest";
+}
+
+/** Which payments: one's own, or a venue's for its staff. */
+export interface ListPayments {
+  page?: number;
+  per_page?: number;
+  venue_id?: number | null;
+  booking_id?: number | null;
+  user_id?: number | null;
+  gateway?: "stripe" | "paypal" | "bakong" | "sandbox" | "wallet" | "cash" | null;
+  status?: "starting" | "pending" | "failed" | "cancelled" | "completed" | null;
+  sort?: "newest" | "oldest";
 }
 
 /** Which people: by a part of name, e-mail address or telephone number, by role and by status. */
@@ -1159,6 +1527,30 @@ export interface ListPermissions {
   resource?: string | null;
   /** A name like booking:read, or an action; write is create and update. */
   permission?: string | null;
+}
+
+/** Which rates, and in what order. */
+export interface ListRates {
+  page?: number;
+  per_page?: number;
+  venue_id?: number | null;
+  room_type_id?: number | null;
+  /** Part of the name. */
+  q?: string | null;
+  /** Those in whose season this day is, on whatever weekday. */
+  on?: string | null;
+  sort?: "starts_on" | "name" | "newest" | "oldest";
+}
+
+/** Which refunds: one's own, or a venue's for its staff. */
+export interface ListRefunds {
+  page?: number;
+  per_page?: number;
+  venue_id?: number | null;
+  booking_id?: number | null;
+  user_id?: number | null;
+  status?: "pending" | "approved" | "processing" | "completed" | "rejected" | "failed" | null;
+  sort?: "newest" | "oldest";
 }
 
 /** Which page of the roles, the highest first. */
@@ -1304,7 +1696,7 @@ export interface LoginPage {
 
 /** A basket to be booked at once: all of it or nothing. */
 export interface MakeBooking {
-  items: (AskStay | AskSlot | AskPlace)[];
+  items: (AskStay | AskSlot | AskPlace | AskAddon)[];
   notes?: string;
   guest_details?: GuestDetails | null;
   /** The code of an offer. */
@@ -1317,6 +1709,18 @@ export interface MakeBooking {
   quote?: string | null;
   /** For whom: an account the venue knows as a guest; only its staff may say so. */
   user_id?: number | null;
+}
+
+/** Money that came in for a booking (above zero) or went back. */
+export interface Movement {
+  at: string;
+  /** What happened: payment, refund, dispute and so on. */
+  kind: string;
+  /** Minor units. */
+  amount: number;
+  payment_id: number | null;
+  refund_id: number | null;
+  reason: string;
 }
 
 /** One add-on, by its id. */
@@ -1351,6 +1755,16 @@ export interface NameLogin {
   login_id: string;
 }
 
+/** One offer, by its id. */
+export interface NameOffer {
+  offer_id: number;
+}
+
+/** One payment, by its id. */
+export interface NamePayment {
+  payment_id: number;
+}
+
 /** One person, by their id. */
 export interface NamePerson {
   user_id: number;
@@ -1359,6 +1773,16 @@ export interface NamePerson {
 /** Google or Facebook. */
 export interface NameProvider {
   provider: "google" | "facebook";
+}
+
+/** One rate, by its id. */
+export interface NameRate {
+  rate_id: number;
+}
+
+/** One refund, by its id. */
+export interface NameRefund {
+  refund_id: number;
 }
 
 /** One role, by its id. */
@@ -1412,7 +1836,7 @@ export interface NightOffer {
   held: number;
   free: number;
   held_until: string | null;
-  /** Minor units. */
+  /** Minor units, before taxes that come on top. */
   price: number;
 }
 
@@ -1431,6 +1855,48 @@ export interface NightState {
 
 /** There is nothing to say. */
 export interface Nothing {
+}
+
+/** What takes something off a price for whoever names its code. */
+export interface Offer {
+  id: number;
+  /** None: it is the whole hub's. */
+  venue_id: number | null;
+  code: string;
+  description: string;
+  /** Off the price, in basis points: 1000 is 10 %. */
+  basis_points: number | null;
+  /** Off the price, in minor units. */
+  amount: number | null;
+  /** Of the amount and the minimum; none: any. */
+  currency: string | null;
+  /** The least that must be spent before it, in minor units. */
+  minimum: number;
+  valid_from: string | null;
+  valid_until: string | null;
+  total_limit: number | null;
+  per_person_limit: number | null;
+  is_public: boolean;
+  is_active: boolean;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface OfferPage {
+  items: Offer[];
+  meta: PageMeta;
+}
+
+/** What of money waits for somebody; at most a hundred of each, the oldest first. */
+export interface Operations {
+  /** Payments whose providers say what cannot be right, or nothing. */
+  payments: StuckPayment[];
+  /** Refunds that wait for approval. */
+  to_approve: Refund[];
+  /** Refunds that a provider would not carry out. */
+  failed: Refund[];
+  /** Of all the hub; for admins only. */
+  unknown_events: UnknownEvent[];
 }
 
 /** A picture of the person, or one that counts against their quota. */
@@ -1457,6 +1923,29 @@ export interface PageMeta {
   total_pages: number;
 }
 
+/** Links to what goes with a booking, for a browser that cannot send an access token; each works for whom it is. */
+export interface Papers {
+  receipt: string;
+  invoice: string;
+  calendar: string;
+  code: string;
+  /** None of the links works any longer than this. */
+  expires_at: string;
+}
+
+/** What the payer's page needs to go on; only the payer gets it. */
+export interface PayAt {
+  /** Where to approve the payment. */
+  redirect_url: string | null;
+  /** For the provider's own form. */
+  client_secret: string | null;
+  publishable_key: string | null;
+  /** A KHQR string, to be scanned by a banking app. */
+  qr: string | null;
+  /** The same drawn as a QR code, an SVG document. */
+  qr_svg: string | null;
+}
+
 /** Money on its way in; nothing of a card is ever in it. */
 export interface Payment {
   id: number;
@@ -1478,6 +1967,24 @@ export interface Payment {
   created_at: string;
   updated_at: string;
   completed_at: string | null;
+}
+
+/** A way to pay here. */
+export interface PaymentMethod {
+  gateway: "stripe" | "paypal" | "bakong" | "sandbox" | "wallet" | "cash";
+  name: string;
+  /** None: any. */
+  currencies: string[] | null;
+}
+
+/** The ways to pay here, in the order in which they are offered. */
+export interface PaymentMethods {
+  items: PaymentMethod[];
+}
+
+export interface PaymentPage {
+  items: Payment[];
+  meta: PageMeta;
 }
 
 /** A right to do something, and the roles that carry it. */
@@ -1555,14 +2062,14 @@ export interface PlaceAvailability {
   reasons: Verdict[];
   /** Minor units for one place. */
   unit_price: number;
-  /** Minor units for all places asked for. */
+  /** Minor units for all places asked for, taxes included. */
   price: number;
   currency: string;
 }
 
 /** A basket to be held: all of it or nothing. */
 export interface PlaceHold {
-  items: (AskStay | AskSlot | AskPlace)[];
+  items: (AskStay | AskSlot | AskPlace | AskAddon)[];
   notes?: string;
   guest_details?: GuestDetails | null;
   /** The code of an offer. */
@@ -1577,6 +2084,34 @@ export interface PlaceHold {
   user_id?: number | null;
 }
 
+/** One way to pay; its instalments add up to its total. */
+export interface PlanOffer {
+  plan: "full" | "deposit" | "milestone";
+  total: number;
+  /** What each item comes to under this plan, in the basket's order. */
+  item_prices: number[];
+  instalments: Instalment[];
+  /** Services free with this plan. */
+  bonus: string[];
+}
+
+/** A refund that cancelling makes. */
+export interface PlannedRefund {
+  payment_id: number;
+  target: "original" | "wallet" | "cash";
+  amount: number;
+}
+
+/** A person's loyalty points. */
+export interface Points {
+  user_id: number;
+  /** What can be used now. */
+  points: number;
+  earned: number;
+  /** What bookings of theirs have used; back when one is cancelled or runs out. */
+  used: number;
+}
+
 /** A refusal, as RFC 9457 has it; `code` never changes, `detail` is for people. */
 export interface Problem {
   type: string;
@@ -1584,7 +2119,7 @@ export interface Problem {
   status: number;
   detail: string;
   instance: string;
-  code: "account_frozen" | "already_exists" | "already_verified" | "audit_broken" | "built_in" | "changed_meanwhile" | "code_gone" | "code_needed" | "code_refused" | "conflict" | "email_needed" | "email_not_verified" | "email_taken" | "fault" | "forbidden" | "forged" | "gateway_unreachable" | "has_bookings" | "hold_cap_reached" | "hold_expired" | "idempotency_key_reused" | "identity_refused" | "identity_taken" | "in_flight" | "invalid" | "invitation_over" | "last_owner" | "last_super_admin" | "last_way_in" | "log_in_again" | "log_in_first" | "malformed" | "method_not_allowed" | "misdirected" | "mixed_currencies" | "no_picture" | "not_allowed_there" | "not_available" | "not_found" | "not_in_person" | "not_offered" | "nothing_due" | "offer_refused" | "offer_used_up" | "payment_refused" | "provider_unreachable" | "quota_exceeded" | "quote_expired" | "role_in_use" | "same_email" | "second_factor_is_off" | "second_factor_is_on" | "second_factor_needed" | "second_factor_required" | "still_in_charge" | "token_expired" | "too_large" | "too_little" | "too_many_holds" | "too_many_requests" | "too_many_rooms" | "too_many_sockets" | "too_many_tries" | "too_many_webhooks" | "unauthenticated" | "unavailable" | "unknown_command" | "wrong_code" | "wrong_credentials" | "wrong_media_type" | "wrong_password" | "wrong_second_factor" | "wrong_state";
+  code: "account_frozen" | "already_checked_in" | "already_exists" | "already_verified" | "audit_broken" | "built_in" | "changed_meanwhile" | "code_gone" | "code_needed" | "code_refused" | "conflict" | "email_needed" | "email_not_verified" | "email_taken" | "fault" | "forbidden" | "forged" | "gateway_unreachable" | "has_bookings" | "hold_cap_reached" | "hold_expired" | "idempotency_key_reused" | "identity_refused" | "identity_taken" | "in_flight" | "invalid" | "invitation_over" | "last_owner" | "last_super_admin" | "last_way_in" | "log_in_again" | "log_in_first" | "malformed" | "method_not_allowed" | "misdirected" | "mixed_currencies" | "money_left" | "no_picture" | "no_student_left" | "not_allowed_there" | "not_available" | "not_found" | "not_in_person" | "not_offered" | "not_your_own" | "nothing_due" | "offer_refused" | "offer_used_up" | "payment_refused" | "provider_unreachable" | "quota_exceeded" | "quote_expired" | "refund_decided" | "refund_under_way" | "role_in_use" | "same_email" | "second_factor_is_off" | "second_factor_is_on" | "second_factor_needed" | "second_factor_required" | "still_in_charge" | "token_expired" | "too_few_points" | "too_large" | "too_little" | "too_many_holds" | "too_many_payments" | "too_many_rates" | "too_many_requests" | "too_many_rooms" | "too_many_sockets" | "too_many_tries" | "too_many_webhooks" | "unauthenticated" | "unavailable" | "unknown_command" | "wrong_code" | "wrong_credentials" | "wrong_media_type" | "wrong_password" | "wrong_second_factor" | "wrong_state";
   request_id: string;
   /** What is wrong with which field. */
   errors?: {
@@ -1598,6 +2133,81 @@ export interface Problem {
   alternatives?: Record<string, unknown>[];
   /** Seconds to wait. */
   retry_after?: number;
+}
+
+/** A price that is good for a while: hold with its token before it expires. */
+export interface Quote {
+  /** ISO 4217 code. */
+  currency: string;
+  /** Minor units; what is due where no plan takes something off. */
+  total: number;
+  lines: QuoteLine[];
+  plans: PlanOffer[];
+  /** One for each item, in the basket's order. */
+  cancellation: CancellationTerms[];
+  instalment_terms: InstalmentTerms;
+  offer_id: number | null;
+  /** Loyalty points that it uses. */
+  points: number;
+  as_student: boolean;
+  token: string;
+  expires_at: string;
+}
+
+/** One line of a quote; those that are not `included` add up to the total, and those of an item to its price. */
+export interface QuoteLine {
+  kind: "stay" | "slot" | "place" | "addon" | "discount" | "offer" | "student" | "points" | "full" | "tax";
+  /** The place of the item it is about, counted from 0. */
+  item: number;
+  venue_id: number;
+  title: string;
+  quantity: number;
+  /** Minor units for one. */
+  unit_amount: number;
+  /** Minor units; discounts are below zero. */
+  amount: number;
+  /** Contained in other lines, such as a tax in prices; only shown. */
+  included: boolean;
+}
+
+/** What a room type costs on certain weekdays or in a season, instead of its usual price. */
+export interface Rate {
+  id: number;
+  name: string;
+  starts_on: string | null;
+  ends_on: string | null;
+  weekdays: ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
+  /** Minor units a night or hour. */
+  price: number | null;
+  /** Percent of the room type's usual price. */
+  percent: number | null;
+  venue_id: number;
+  room_type_id: number;
+  /** ISO 4217 code. */
+  currency: string;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface RatePage {
+  items: Rate[];
+  meta: PageMeta;
+}
+
+/** Whose wallet: one's own, or for whoever may read payments anybody's. */
+export interface ReadWallet {
+  user_id?: number | null;
+}
+
+/** What was paid in cash at a desk. */
+export interface RecordCash {
+  booking_id: number;
+  /** Minor units. */
+  amount: number;
+  /** Which plan, with the first payment; full if not named. */
+  plan?: "full" | "deposit" | "milestone" | null;
+  /** At whose desk; may be left out where the booking is of one venue. */
+  venue_id?: number | null;
 }
 
 /** Ten codes, each of which works once in place of the authenticator; they are shown this once. */
@@ -1614,9 +2224,10 @@ export interface Refresh {
 export interface Refund {
   id: number;
   booking_id: number;
-  /** The payment it goes back to; none: the wallet, or cash. */
+  /** The payment that it gives back, or a part of it. */
   payment_id: number | null;
   user_id: number;
+  /** Where it goes: back where the payment came from, into the wallet, or over the desk in cash. */
   target: "original" | "wallet" | "cash";
   /** Minor units. */
   amount: number;
@@ -1632,6 +2243,17 @@ export interface Refund {
   created_at: string;
   updated_at: string;
   completed_at: string | null;
+}
+
+export interface RefundPage {
+  items: Refund[];
+  meta: PageMeta;
+}
+
+/** What share is paid back to whoever cancels before a moment. */
+export interface RefundStep {
+  before: string;
+  percent: number;
 }
 
 /** A new account, with what its owner tells of themselves. */
@@ -1657,6 +2279,21 @@ export interface Register {
 export interface ReleaseItem {
   booking_id: number;
   item_id: number;
+}
+
+/** Money of a booking that left escrow; all in minor units. */
+export interface Released {
+  booking_id: number;
+  venue_id: number;
+  /** ISO 4217 code. */
+  currency: string;
+  /** What left escrow: for the venue, the hub and the tax together. */
+  amount: number;
+  /** What the venue gets. */
+  venue: number;
+  /** What the hub keeps. */
+  fee: number;
+  tax: number;
 }
 
 /** One uploaded image of a room, by the last part of its address. */
@@ -1704,7 +2341,7 @@ export interface Replayed {
 /** Where the booking's items move to: the whole new basket, in place of the old. */
 export interface RescheduleBooking {
   booking_id: number;
-  items: (AskStay | AskSlot | AskPlace)[];
+  items: (AskStay | AskSlot | AskPlace | AskAddon)[];
   reason?: string;
 }
 
@@ -1718,6 +2355,13 @@ export interface ResetPassword {
   /** At least 10 characters, at most 128 bytes. */
   password: string;
   totp_code?: string | null;
+}
+
+/** Try a refund again; one that its provider has refused for good can go another way. */
+export interface RetryRefund {
+  refund_id: number;
+  /** Where it goes now; as before if not named. */
+  target?: "original" | "wallet" | "cash" | null;
 }
 
 /** A role: its rank, what it allows, and how many people have it. */
@@ -1768,6 +2412,19 @@ export interface RoomPage {
   meta: PageMeta;
 }
 
+/** A rate as its room type shows it. */
+export interface RoomRate {
+  id: number;
+  name: string;
+  starts_on: string | null;
+  ends_on: string | null;
+  weekdays: ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[];
+  /** Minor units a night or hour. */
+  price: number | null;
+  /** Percent of the room type's usual price. */
+  percent: number | null;
+}
+
 /** A numbered room for a time; `free` means that this time is no longer taken as a whole. */
 export interface RoomState {
   kind: "room";
@@ -1793,6 +2450,8 @@ export interface RoomType {
   /** ISO 4217 code. */
   currency: string;
   discount_percentage: number;
+  /** Prices of weekdays and seasons; of those that fit a night or hour the first counts. */
+  rates: RoomRate[];
   bed_type: string | null;
   size_sqm: number | null;
   amenities: string[];
@@ -1927,7 +2586,7 @@ export interface SlotOffer {
   ends_at: string;
   state: "free" | "held" | "taken" | "closed";
   held_until: string | null;
-  /** Minor units. */
+  /** Minor units, with the discount of its type and all taxes. */
   price: number;
   currency: string;
 }
@@ -1965,6 +2624,40 @@ export interface Socials {
   items: Social[];
 }
 
+/** Pay for a booking or hold. */
+export interface StartPayment {
+  booking_id: number;
+  gateway: "stripe" | "paypal" | "bakong" | "sandbox" | "wallet";
+  /** Which plan, with the first payment; full if not named. */
+  plan?: "full" | "deposit" | "milestone" | null;
+  /** Less than what is due now, or more; what is due if not named. */
+  amount?: number | null;
+}
+
+/** A payment that has begun, with what the payer's page needs. */
+export interface StartedPayment {
+  id: number;
+  user_id: number;
+  /** None: it tops up the wallet. */
+  booking_id: number | null;
+  gateway: "stripe" | "paypal" | "bakong" | "sandbox" | "wallet" | "cash";
+  /** Minor units. */
+  amount: number;
+  /** ISO 4217 code. */
+  currency: string;
+  plan: "full" | "deposit" | "milestone" | null;
+  status: "starting" | "pending" | "failed" | "cancelled" | "completed";
+  /** Why it failed, in a sentence. */
+  failure: string | null;
+  /** After this the provider takes no money for it. */
+  expires_at: string | null;
+  disputed_at: string | null;
+  created_at: string;
+  updated_at: string;
+  completed_at: string | null;
+  pay_at: PayAt;
+}
+
 /** Whether a stay in a room of a type can be had, night by night. */
 export interface StayAvailability {
   room_type_id: number;
@@ -1980,11 +2673,35 @@ export interface StayAvailability {
   available: boolean;
   reasons: Verdict[];
   nights: NightOffer[];
-  /** Minor units for one night of one room. */
+  /** Minor units for one room in the first night, before taxes that come on top. */
   unit_price: number;
-  /** Minor units for the whole stay. */
+  /** Minor units for the whole stay, taxes included. */
   price: number;
   currency: string;
+}
+
+/** A payment that somebody has to look at, and why. */
+export interface StuckPayment {
+  id: number;
+  user_id: number;
+  /** None: it tops up the wallet. */
+  booking_id: number | null;
+  gateway: "stripe" | "paypal" | "bakong" | "sandbox" | "wallet" | "cash";
+  /** Minor units. */
+  amount: number;
+  /** ISO 4217 code. */
+  currency: string;
+  plan: "full" | "deposit" | "milestone" | null;
+  status: "starting" | "pending" | "failed" | "cancelled" | "completed";
+  /** Why it failed, in a sentence. */
+  failure: string | null;
+  /** After this the provider takes no money for it. */
+  expires_at: string | null;
+  disputed_at: string | null;
+  created_at: string;
+  updated_at: string;
+  completed_at: string | null;
+  finding: string;
 }
 
 /** Whose account is suspended, and why; the person is told. */
@@ -2046,12 +2763,37 @@ export interface Tokens {
   user: User;
 }
 
+/** Fill one's wallet. */
+export interface TopUp {
+  gateway: "stripe" | "paypal" | "bakong" | "sandbox";
+  /** Minor units. */
+  amount: number;
+  /** ISO 4217 code. */
+  currency: string;
+}
+
 /** If there is such an account, a code and a link are on their way to it; the answer is the same if there is not. */
 export interface UnderWay {
   /** Seconds for which a code would be good. */
   expires_in: number;
   /** Seconds for which a link would be good; only mail carries one. */
   link_expires_in: number;
+}
+
+/** Let a wallet be paid from again. */
+export interface Unfreeze {
+  user_id: number;
+  /** ISO 4217 code. */
+  currency: string;
+  reason: string;
+}
+
+/** Something a provider has told about a payment that the hub does not know. */
+export interface UnknownEvent {
+  gateway: string;
+  event_id: string;
+  kind: string;
+  received_at: string;
 }
 
 /** A person as they see themselves, with their roles and what these allow. */
@@ -2125,7 +2867,7 @@ export interface Venue {
   images: Image[];
   is_active: boolean;
   confirmation: "instant" | "payment";
-  cancellation: Cancellation;
+  cancellation: hub__models__venues__Cancellation;
   terms: Terms;
   opening_hours: Record<string, [string, string][]> | null;
   check_in_time: string;
@@ -2212,6 +2954,34 @@ export interface VerifyAudit {
   from_seal?: number;
 }
 
+/** What a person has with the hub, one balance for each currency. */
+export interface Wallet {
+  balances: Balance[];
+}
+
+/** A movement of a wallet. */
+export interface WalletEntry {
+  id: number;
+  /** What it was: top_up, payment, refund_sent, adjustment, dispute, ... */
+  kind: string;
+  /** Minor units; below zero went out. */
+  amount: number;
+  /** ISO 4217 code. */
+  currency: string;
+  /** What the wallet held after it, in minor units. */
+  balance: number;
+  booking_id: number | null;
+  payment_id: number | null;
+  refund_id: number | null;
+  reason: string;
+  at: string;
+}
+
+export interface WalletEntryPage {
+  items: WalletEntry[];
+  meta: PageMeta;
+}
+
 /** Which venue to watch, and from where on. */
 export interface WatchVenue {
   since?: number | null;
@@ -2267,6 +3037,32 @@ export interface WorksAt {
   role: string;
 }
 
+/** What cancelling gives back if it is done now; doing it gives back exactly that. */
+export interface hub__models__cancellations__Cancellation {
+  booking_id: number;
+  /** ISO 4217 code. */
+  currency: string;
+  /** Whether nothing of the booking is left. */
+  is_whole: boolean;
+  items: CancelledPart[];
+  /** Paid beyond the price, and given back in any case. */
+  surplus: number;
+  gives_back: number;
+  kept: number;
+  refunds: PlannedRefund[];
+  /** Whether the refunds wait until somebody who runs the venue has seen them. */
+  needs_approval: boolean;
+  /** From when on less is given back; none: never less than now. */
+  less_after: string | null;
+}
+
+/** Until when a booking is cancelled for nothing, and what share is paid back after that. */
+export interface hub__models__venues__Cancellation {
+  /** Hours before the start. */
+  free_until_hours?: number;
+  refund_percent_after?: number;
+}
+
 /** What is told: the one argument of each Socket.IO event. */
 export interface Facts {
   /** Something at this venue is now free, held, taken or closed; the database writes the data. */
@@ -2275,6 +3071,8 @@ export interface Facts {
   "booking.cancelled": Told<"booking.cancelled", Booking>;
   /** What a booking says of its guest has changed; what it takes has not. */
   "booking.changed": Told<"booking.changed", Booking>;
+  /** The guests are here: a desk of the booking has read their code. */
+  "booking.checked_in": Told<"booking.checked_in", Booking>;
   /** The guests came and went. */
   "booking.completed": Told<"booking.completed", Booking>;
   /** A booking is firm. */
@@ -2297,10 +3095,14 @@ export interface Facts {
   "closure.created": Told<"closure.created", Closure>;
   /** What was closed is open again. */
   "closure.deleted": Told<"closure.deleted", Closure>;
+  /** Money that waited for the end of a booking now belongs to the venue. */
+  "escrow.released": Told<"escrow.released", Released>;
   /** A guest of this venue goes by another name or number; it stands so in all their bookings. */
   "guest.changed": Told<"guest.changed", Guest>;
   /** A payment was begun, has come in, failed, was cancelled or is disputed. */
   "payment.changed": Told<"payment.changed", Payment>;
+  /** A booking that took place has earned points. */
+  "points.changed": Told<"points.changed", Points>;
   /** A refund was asked for, decided, sent, has arrived or failed. */
   "refund.changed": Told<"refund.changed", Refund>;
   /** A room has changed, such as its status. */
@@ -2331,6 +3133,8 @@ export interface Facts {
   "venue.created": Told<"venue.created", Venue>;
   /** A venue is gone, and all that belonged to it. */
   "venue.deleted": Told<"venue.deleted", Venue>;
+  /** A wallet holds more or less than before, was frozen, or can be paid from again. */
+  "wallet.changed": Told<"wallet.changed", Balance>;
 }
 
 /** What may be asked over the socket, and what is acknowledged. */
@@ -2355,10 +3159,16 @@ export interface Commands {
   "auth.logout_everywhere": { ask: Record<string, unknown>; answer: null };
   /** List with whose accounts, such as Google's, one can log in here. */
   "auth.socials": { ask: Record<string, unknown>; answer: Socials };
-  /** Cancel a booking; what it had taken is free at once. */
-  "bookings.cancel": { ask: CancelBooking; answer: Booking };
+  /** Cancel a booking, some of its items or fewer of one; what they had taken is free at once. */
+  "bookings.cancel": { ask: CancelBooking; answer: CancelledBooking };
+  /** Show what cancelling a booking, some of its items or fewer of one would give back now. */
+  "bookings.cancellation": { ask: AskCancellation; answer: hub__models__cancellations__Cancellation };
+  /** Record what a guest has paid in cash at a venue's desk; for its staff. */
+  "bookings.cash": { ask: RecordCash; answer: Payment };
   /** Mark that the guests came; for the venue's staff, once the booking has begun. */
   "bookings.complete": { ask: NameBooking; answer: Booking };
+  /** Read all about a booking's money: its customer all of it, a desk what is its venue's. */
+  "bookings.folio": { ask: NameBooking; answer: Folio };
   /** Read how a booking was moved, oldest first. */
   "bookings.history": { ask: NameBooking; answer: BookingHistory };
   /** List your own bookings, or with a venue_id that venue's, for its staff. */
@@ -2373,6 +3183,12 @@ export interface Commands {
   "bookings.read": { ask: NameBooking; answer: Booking };
   /** Move a booking to new items, priced anew; it has all the new places or keeps the old ones. */
   "bookings.reschedule": { ask: RescheduleBooking; answer: Booking };
+  /** Have the address of your bookings lead nowhere. */
+  "calendars.end": { ask: Record<string, unknown>; answer: null };
+  /** Tell whether your bookings can be subscribed to. */
+  "calendars.state": { ask: Record<string, unknown>; answer: CalendarFeed };
+  /** Let the guests of a confirmed booking in by their code, from the day on which it begins; once at each venue. */
+  "check_ins.create": { ask: CheckIn; answer: Booking };
   /** Move a closure, or let it take another number of rooms; all of it or nothing. */
   "closures.change": { ask: ChangeClosure; answer: Closure };
   /** Close a room, some rooms of a pool or the whole venue, unless bookings or sessions stand in the way. */
@@ -2437,8 +3253,60 @@ export interface Commands {
   "me.verify": { ask: AskVerification; answer: Sent };
   /** Watch what concerns yourself: your account and your bookings. */
   "me.watch": { ask: Since; answer: UserNews };
+  /** Change an offer; what is held or booked with it keeps what it took off. */
+  "offers.change": { ask: ChangeOffer; answer: Offer };
+  /** Make an offer of your venue, or, with the right to it, of the whole hub. */
+  "offers.create": { ask: CreateOffer; answer: Offer };
+  /** End an offer for good; what is held or booked with it keeps it. */
+  "offers.delete": { ask: NameOffer; answer: null };
+  /** Read one offer. */
+  "offers.get": { ask: NameOffer; answer: Offer };
+  /** List the public offers that can be used now; those who run a venue see all of its own. */
+  "offers.list": { ask: ListOffers; answer: OfferPage };
+  /** List what of money waits for somebody: of a venue for its staff, of all the hub for admins. */
+  "operations.list": { ask: AskOperations; answer: Operations };
+  /** Sign links to a booking's receipt, invoice, calendar file and check-in code, good for you and for five minutes. */
+  "papers.links": { ask: NameBooking; answer: Papers };
+  /** Have the provider take no money for a payment any more; it may be that it already has. */
+  "payments.cancel": { ask: NamePayment; answer: StartedPayment };
+  /** Ask the provider now how a payment stands, and take what its payer has approved. */
+  "payments.check": { ask: NamePayment; answer: StartedPayment };
+  /** List your own payments, or with a venue_id those for that venue's bookings, for its staff. */
+  "payments.list": { ask: ListPayments; answer: PaymentPage };
+  /** List the ways to pay here. */
+  "payments.methods": { ask: Record<string, unknown>; answer: PaymentMethods };
+  /** Read a payment; its payer also gets what is needed to go on with it. */
+  "payments.read": { ask: NamePayment; answer: StartedPayment };
+  /** Begin to pay for a booking or hold, which is kept for you meanwhile; from the wallet it is paid at once. */
+  "payments.start": { ask: StartPayment; answer: StartedPayment };
   /** Look up permissions, by role, by resource or by their name. */
   "permissions.list": { ask: ListPermissions; answer: PermissionPage };
+  /** Count your loyalty points. */
+  "points.show": { ask: ReadWallet; answer: Points };
+  /** Price a basket, line by line, with its payment plans and what cancelling would pay back; nothing is held. */
+  "quotes.ask": { ask: AskQuote; answer: Quote };
+  /** Change a rate; what is held or booked keeps its price. */
+  "rates.change": { ask: ChangeRate; answer: Rate };
+  /** Ask another price of a room type on some weekdays or in a season. */
+  "rates.create": { ask: CreateRate; answer: Rate };
+  /** Ask the usual price again; what is held or booked keeps its own. */
+  "rates.delete": { ask: NameRate; answer: null };
+  /** Read one rate. */
+  "rates.get": { ask: NameRate; answer: Rate };
+  /** List what room types cost on certain weekdays or in a season, at the venues you may see. */
+  "rates.list": { ask: ListRates; answer: RatePage };
+  /** Let a refund go that waits for it; for those who run the venue. */
+  "refunds.approve": { ask: DecideRefund; answer: Refund };
+  /** Note that a refund in cash was handed over at the desk; for the staff who have the cash. */
+  "refunds.hand_over": { ask: NameRefund; answer: Refund };
+  /** List your own refunds, or with a venue_id those at that venue's expense, for its staff. */
+  "refunds.list": { ask: ListRefunds; answer: RefundPage };
+  /** Read one refund. */
+  "refunds.read": { ask: NameRefund; answer: Refund };
+  /** Refuse a refund that waits for approval, and say why; for those who run the venue. */
+  "refunds.reject": { ask: DecideRefund; answer: Refund };
+  /** Ask the provider once more; what it has refused for good can go into the wallet or over the desk instead. */
+  "refunds.retry": { ask: RetryRefund; answer: Refund };
   /** Rename a role below your own rank, or change its rank; built-in roles stay as they are. */
   "roles.change": { ask: ChangeRole; answer: Role };
   /** Make a role below your own rank, which allows nothing that you may not do yourself. */
@@ -2537,6 +3405,22 @@ export interface Commands {
   "venues.unwatch": { ask: NameWatched; answer: Left };
   /** Watch a venue: what it offers, and what becomes free, held or taken. */
   "venues.watch": { ask: WatchVenue; answer: VenueNews };
+  /** Correct somebody's wallet; beyond the limit it waits until a second admin approves. */
+  "wallet.adjust": { ask: Adjust; answer: Adjustment };
+  /** List corrections of wallets. */
+  "wallet.adjustments": { ask: ListAdjustments; answer: AdjustmentPage };
+  /** Make a correction that another admin has asked for. */
+  "wallet.approve": { ask: DecideAdjustment; answer: Adjustment };
+  /** List what came into your wallet and went out of it. */
+  "wallet.entries": { ask: ListEntries; answer: WalletEntryPage };
+  /** Refuse a correction that another admin has asked for. */
+  "wallet.reject": { ask: DecideAdjustment; answer: Adjustment };
+  /** Read what your wallet holds, in every currency. */
+  "wallet.show": { ask: ReadWallet; answer: Wallet };
+  /** Begin to fill your wallet; it holds the money once it has come in. */
+  "wallet.top_up": { ask: TopUp; answer: StartedPayment };
+  /** Let a wallet be paid from again that a disputed payment has frozen. */
+  "wallet.unfreeze": { ask: Unfreeze; answer: Balance };
   /** Change where a webhook leads or what it is sent, and switch it off and on; then it goes on where it stopped. */
   "webhooks.change": { ask: ChangeWebhook; answer: Webhook };
   /** Have a venue's events sent to an address, signed by a secret that is shown this once. */
