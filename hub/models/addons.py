@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hub.models.base import Ask, CurrencyCode, Id, Line, Minor, Name, Paging, Text, Thing
+from hub.models.base import Ask, CurrencyCode, Id, Line, Name, Paging, Price, Text, Thing
 from hub.models.fields import Stays
 
 PricePer = Literal["booking", "guest", "night", "hour"]
@@ -23,7 +23,7 @@ class CreateAddon(Ask):
     venue_id: Id
     name: Name
     description: Text = ""
-    price: Minor = 0
+    price: Price = 0
     price_per: PricePer = "booking"
     stock: Stock | None = None
     is_active: bool = True
@@ -40,7 +40,7 @@ class ChangeAddon(NameAddon):
 
     name: Stays[Name] = None
     description: Stays[Text] = None
-    price: Stays[Minor] = None
+    price: Stays[Price] = None
     price_per: Stays[PricePer] = None
     stock: Stock | None = None
     is_active: Stays[bool] = None

@@ -119,6 +119,8 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=10_000
 Minor = Annotated[
     int, Field(ge=0, le=1_000_000_000_000, description="Amount in minor units of the currency beside it.")
 ]
+# What somebody asks for something: never a float, nor a text that looks like a number.
+Price = Annotated[Minor, Field(strict=True)]
 CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(description="ISO 4217 code.")]
 Moment = Annotated[
     datetime,

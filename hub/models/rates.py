@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from hub.models.base import Ask, CurrencyCode, Day, Id, Line, Minor, Name, Paging, Thing
+from hub.models.base import Ask, CurrencyCode, Day, Id, Line, Name, Paging, Price, Thing
 from hub.models.fields import Stays, Weekday
 
 
@@ -25,7 +25,6 @@ Weekdays = Annotated[
 Share = Annotated[
     int, Field(strict=True, ge=0, le=1000, description="Percent of the usual price: 120 is a fifth dearer.")
 ]
-Price = Annotated[Minor, Field(strict=True)]
 
 
 class CreateRate(Ask):

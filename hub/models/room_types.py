@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hub.models.base import Ask, CurrencyCode, Id, Line, Minor, Name, Paging, Text, Thing
+from hub.models.base import Ask, CurrencyCode, Id, Line, Minor, Name, Paging, Price, Text, Thing
 from hub.models.fields import Amenities, AmenityFilter, Image, Images, Percentage, SquareMetres, Stays
 from hub.models.rates import RoomRate
 
@@ -28,7 +28,7 @@ class CreateRoomType(Ask):
     sold_as: SoldAs | None = Field(
         default=None, description="Each numbered room by itself, or a count a night; a pool if total_rooms is named."
     )
-    price: Minor = 0
+    price: Price = 0
     price_unit: PriceUnit | None = Field(
         default=None, description="If not named: night for pools and hotels, else hour."
     )
@@ -53,7 +53,7 @@ class ChangeRoomType(NameRoomType):
     name: Stays[Name] = None
     description: Stays[Text] = None
     capacity: Stays[Capacity] = None
-    price: Stays[Minor] = None
+    price: Stays[Price] = None
     price_unit: Stays[PriceUnit] = None
     discount_percentage: Stays[Percentage] = None
     bed_type: Line | None = None

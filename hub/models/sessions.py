@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hub.models.base import Ask, CurrencyCode, Id, Line, Minor, Moment, Name, Paging, Text, Thing
+from hub.models.base import Ask, CurrencyCode, Id, Line, Minor, Moment, Name, Paging, Price, Text, Thing
 from hub.models.fields import Image, Images, Stays, Zone
 
 SessionKind = Literal["session", "retreat", "tour", "event"]
@@ -29,7 +29,7 @@ class CreateSession(Ask):
     starts_at: Moment
     ends_at: Moment
     capacity: Places = 1
-    price: Minor = 0
+    price: Price = 0
     room_id: Id | None = Field(default=None, description="A room of the venue, which is then taken for that time.")
     facilitator_id: Id | None = Field(default=None, description="Who leads it: one of the venue's own; else you.")
     location: Line = ""
@@ -53,7 +53,7 @@ class ChangeSession(NameSession):
     starts_at: Stays[Moment] = None
     ends_at: Stays[Moment] = None
     capacity: Stays[Places] = None
-    price: Stays[Minor] = None
+    price: Stays[Price] = None
     room_id: Id | None = None
     facilitator_id: Stays[Id] = None
     location: Stays[Line] = None

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hub.models.base import Ask, Line, Minor
+from hub.models.base import Ask, Line, Price
 
 Plan = Literal["full", "deposit", "milestone"]
 RefundTarget = Literal["original", "wallet"]
@@ -52,13 +52,13 @@ class Terms(Ask):
     )
     non_refundable: bool = False
     refund_to: RefundTarget = "original"
-    refund_approval_above: Minor | None = Field(
+    refund_approval_above: Price | None = Field(
         default=None, description="Refunds above this wait for approval, in minor units; without it none does."
     )
     student_percent: Percent = 0
     student_bookings_a_year: int = Field(default=2, ge=0, le=365)
     points_basis_points: BasisPoints = Field(default=0, description="Loyalty points earned for each minor unit paid.")
-    point_value: Minor = Field(default=0, description="Minor units that one point is worth here; 0: none are taken.")
+    point_value: Price = Field(default=0, description="Minor units that one point is worth here; 0: none are taken.")
     release_hours: int = Field(default=24, ge=0, le=8760, description="Escrow is paid out so long after the end.")
 
     @model_validator(mode="after")

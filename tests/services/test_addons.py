@@ -1,11 +1,13 @@
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from hub.core import GUEST
 from hub.errors import Forbidden, NotFound, Unauthenticated
 from hub.models.addons import ChangeAddon, CreateAddon, ListAddons, NameAddon
+from hub.models.room_types import CreateRoomType
+from hub.models.sessions import CreateSession
 from hub.services import addons
 from tests.builders import make_actor, make_addon, make_staff, make_venue
 from tests.doors import ListeningHub
@@ -83,3 +85,13 @@ def test_what_an_addon_cannot_have_is_refused_by_its_field(field: str, value: An
     with pytest.raises(ValidationError) as refused:
         CreateAddon.model_validate({"venue_id": 1, "name": "Breakfast", field: value})
     assert refused.value.errors()[0]["loc"][0] == field
+
+
+@pytest.mark.abuse("H24")
+@pytest.mark.parametrize("price", [0.3, 5.0, 1e3, "5", True, None, 10**13])
+@pytest.mark.parametrize("ask", [CreateAddon, CreateRoomType, CreateSession])
+def test_a_price_is_a_whole_number_of_minor_units(ask: type[BaseModel], price: Any) -> None:
+    for said, is_refused in ((price, True), (5, False)):
+        with pytest.raises(ValidationError) as refused:
+            ask.model_validate({"price": said})
+        assert ("price" in {error["loc"][0] for error in refused.value.errors()}) == is_refused
