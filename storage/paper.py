@@ -22,6 +22,7 @@ class Sheet(BaseModel):
     # What the frozen quote says of this venue: what it came to then, and the taxes in it.
     quoted: int
     taxes: list[TaxShare]
+    bonus: list[str]
     flows: list[Flow]
 
 
@@ -43,6 +44,11 @@ async def sheet(db: Db, booking_id: int, venue_id: int) -> Sheet | None:
                            ORDER BY i.position), '[]')
                 FROM booking_items AS i WHERE i.booking_id = b.id AND i.venue_id = v.id) AS items,
                coalesce(q.quoted, 0) AS quoted, coalesce(q.taxes, '[]') AS taxes,
+               (SELECT coalesce(jsonb_agg(s.service), '[]')
+                FROM frozen_quotes AS f
+                CROSS JOIN LATERAL jsonb_array_elements(f.quote -> 'plans') AS p
+                CROSS JOIN LATERAL jsonb_array_elements_text(p -> 'bonus') AS s (service)
+                WHERE f.id = b.quote_id AND p ->> 'plan' = b.plan) AS bonus,
                (SELECT coalesce(jsonb_agg(jsonb_build_object(
                            'at', f.at, 'kind', f.kind, 'gateway', f.gateway, 'amount', f.amount) ORDER BY f.id), '[]')
                 FROM (

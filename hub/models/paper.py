@@ -80,6 +80,8 @@ class Content(Thing):
     # What of the items' price is not owed any more, because the booking has come to nothing.
     waived: int = 0
     taxes: list[TaxShare] = Field(default_factory=list)
+    # Services that are free with the plan by which it is paid.
+    bonus: list[str] = Field(default_factory=list)
     flows: list[Flow] = Field(default_factory=list)
 
     @property

@@ -13,7 +13,7 @@ from hub.core import Actor, Hub
 from hub.errors import NotFound, WrongState
 from hub.models.bookings import NameBooking
 from hub.models.calendars import CalendarAddress, CalendarFeed
-from hub.services import access, codes
+from hub.services import access, codes, saying
 from storage import calendars as store
 from storage.calendars import Entry
 
@@ -95,12 +95,12 @@ def _event(hub: Hub, entry: Entry) -> Event:
     event.add("sequence", entry.sequence)
     event.add("dtstamp", entry.updated_at)
     event.add("last-modified", entry.updated_at)
-    event.add("summary", _plain(_title(entry)))
+    event.add("summary", saying.visible(_title(entry)))
     # Nights are days on the venue's calendar, wherever the calendar is read; hours are moments.
     event.add("dtstart", entry.check_in or _moment(entry.starts_at))
     event.add("dtend", entry.check_out or _moment(entry.ends_at))
-    event.add("location", _plain(", ".join(part for part in (entry.venue, entry.address) if part)))
-    event.add("description", _plain(f"{entry.reference} ({entry.timezone})"))
+    event.add("location", saying.visible(", ".join(part for part in (entry.venue, entry.address) if part)))
+    event.add("description", saying.visible(f"{entry.reference} ({entry.timezone})"))
     event.add("url", f"{site}/bookings")
     event.add("status", _STATES.get(entry.status, "CANCELLED"))
     return event
@@ -115,8 +115,3 @@ def _title(entry: Entry) -> str:
 
 def _moment(at: datetime) -> datetime:
     return at.replace(microsecond=0)
-
-
-def _plain(text: str) -> str:
-    """Leave out what is not to be seen; the rest is escaped as it is written."""
-    return "".join(character if character.isprintable() else " " for character in text)

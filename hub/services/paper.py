@@ -137,7 +137,7 @@ def _content(sheet: Sheet, kind: PaperKind) -> Content:
         return content
     paid = sum(flow.amount for flow in sheet.flows)
     waived = max(content.total - paid, 0) if sheet.status in _COME_TO_NOTHING else 0
-    content = content.model_copy(update={"waived": waived})
+    content = content.model_copy(update={"waived": waived, "bonus": sheet.bonus if not waived else []})
     return content.model_copy(update={"taxes": _taxes(sheet, content.total)})
 
 
@@ -153,4 +153,4 @@ def _tells(content: Content, kind: PaperKind) -> object:
     """Name what makes another paper necessary when it changes; a new address of the venue does not."""
     if kind == "receipt":
         return content.currency, content.flows
-    return content.currency, content.items, content.waived
+    return content.currency, content.items, content.waived, content.bonus

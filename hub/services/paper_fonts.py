@@ -20,6 +20,7 @@ from fontTools.ttLib import TTFont
 from fontTools.varLib import instancer
 
 from hub.errors import Unavailable
+from hub.services import saying
 
 PACKAGES = Path(__file__).parents[2] / "static" / "node_modules" / "@fontsource-variable"
 # Whichever has a character first is asked for it: Latin, Greek and Cyrillic, Khmer, Chinese.
@@ -56,10 +57,8 @@ def faces(data: Path, text: str) -> list[Face]:
 
 
 def writable(text: str) -> str:
-    """Put a sign in place of characters that no font has, and a space in place of those that are not to be seen."""
-    return "".join(
-        (character if _part_of(character) else UNKNOWN) if character.isprintable() else " " for character in text
-    )
+    """Leave out what is not to be seen, and put a sign in place of characters that no font has."""
+    return "".join(one if _part_of(one) else UNKNOWN for one in saying.visible(text))
 
 
 def _faces_of(folder: Path, part: Part) -> Iterator[Face]:

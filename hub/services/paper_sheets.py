@@ -114,6 +114,8 @@ class _Sheet(FPDF):
         for tax in content.taxes:
             amount = saying.money(tax.amount, currency)
             self._write(f"{_word('contains', language)} {tax.name}: {amount}", 9, "", _QUIET)
+        if content.bonus:
+            self._write(f"{_word('bonus', language)}: {', '.join(content.bonus)}", 9, "", _QUIET)
 
     def _flows(self, content: Content) -> None:
         language, currency = content.language, content.currency

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from hub.models.money import CURRENCIES
+
+# Khmer and other scripts are written otherwise without them.
+_JOINERS = "\u200c\u200d"
 
 
 def money(minor: int, currency: str) -> str:
@@ -30,6 +34,14 @@ def span(
     begin, end = starts_at.astimezone(zone), ends_at.astimezone(zone)
     until = f"{end:%H:%M}" if begin.date() == end.date() else f"{day(end, language)} {end:%H:%M}"
     return f"{day(begin, language)} {begin:%H:%M} \u2013 {until} ({timezone})"
+
+
+def visible(text: str) -> str:
+    """Leave out marks that are not to be seen, but for those that join letters; what breaks a line becomes a space."""
+    return "".join(
+        one if one.isprintable() or one in _JOINERS else "" if unicodedata.category(one) == "Cf" else " "
+        for one in text
+    )
 
 
 def day(day: date | datetime, language: str) -> str:

@@ -12,6 +12,7 @@ from hub.core import THE_HUB, Actor
 from hub.errors import NotFound, Unavailable, WrongState
 from hub.models.bookings import Booking, CancelBooking, NameBooking, RescheduleBooking
 from hub.models.paper import Paper, PaperKind
+from hub.models.terms import Tax, Terms
 from hub.models.venues import ChangeVenue
 from hub.services import bookings, erasure, paper, paper_fonts, paper_sheets, venues
 from storage import paper as store
@@ -162,6 +163,32 @@ async def test_an_invoice_follows_what_was_moved_and_comes_down_to_what_was_kept
     assert f"Total EUR {kept / 100:.2f}" in text
 
 
+async def test_an_invoice_says_which_tax_is_in_it_and_what_the_plan_brings(world):
+    terms = Terms(taxes=[Tax(name="VAT", basis_points=1000)], plans=["full", "deposit"], full_bonus=["Breakfast"])
+    await venues.change(world.hub, world.owner, ChangeVenue(venue_id=world.hall.id, terms=terms))
+    booked = await world.book(world.slot(10))
+    await pay(world.hub, booked, 6270)
+    (text,) = pages(await printed(world, booked, "invoice"))
+    # 60.00 and a tenth of it, less five percent.
+    assert "Total EUR 62.70" in text
+    assert "contains VAT, 10 %: EUR 5.70" in text
+    assert "included: Breakfast" in text
+
+
+async def test_a_long_paper_goes_on_on_the_next_page(world):
+    booked = await world.book(world.slot(10))
+    await pay(world.hub, booked)
+    async with world.hub.work(THE_HUB) as work:
+        (known,) = await paper.issue(work, booked.id, [world.hall.id], "invoice")
+    longer = known.content.model_copy(update={"items": known.content.items * 40})
+    first, *others, last = pages(
+        paper_sheets.drawn(world.hub.settings.data, [known.model_copy(update={"content": longer})])
+    )
+    assert "What Quantity Amount" in first
+    assert all("What Quantity Amount" in page for page in others)
+    assert "Total EUR 2,400.00" in last
+
+
 async def test_what_was_issued_cannot_be_changed_but_forgets_who_is_erased(world):
     booked = await world.book(world.slot(10))
     await pay(world.hub, booked)
@@ -220,7 +247,7 @@ def differ(one: bytes, other: bytes, *, until: int | None = None) -> bool:
 
 
 def test_a_character_that_no_font_has_is_shown_as_one(tmp_path):
-    assert paper_fonts.writable("Zoë \U0001f984 ភ王\t\x07") == f"Zoë {paper_fonts.UNKNOWN} ភ王  "
+    assert paper_fonts.writable("Zoë \U0001f984 ភ្នំ\u200bពេញ\u202e王\t\x07") == f"Zoë {paper_fonts.UNKNOWN} ភ្នំពេញ王  "
     faces = paper_fonts.faces(tmp_path, "Zoë")
     assert [face.style for face in faces] == ["", "B"]
     assert all(face.file.parent == tmp_path / "fonts" for face in faces)
