@@ -395,19 +395,20 @@ async def a_minute_goes_by(hub: Hub) -> None:
 
 
 async def test_control_without_giving_back_late_money_stays_with_a_booking_that_ran_out(
-    hub: Any, shore: Telling, monkeypatch: pytest.MonkeyPatch
+    hub: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def keep(*_: Any) -> None:
         """Give nothing back."""
 
     monkeypatch.setattr(settling, "_give_back", keep)
-    world = await open_shop(hub, shore)
-    held = await world.hold(world.slot())
-    payment = await begin(world, shore, held)
-    await world.run_out(held)
-    await world.book(world.slot(), by=world.rival)
-    shore.pays(payment)
-    await settling.settle(hub, payment.id)
-    await a_minute_goes_by(hub)
-    booking = await world.now(held)
-    assert (booking.status, booking.paid, shore.total) == ("expired", held.price, held.price)
+    async with running(Cards()) as cards:
+        world = await open_shop(hub, cards)
+        held = await world.hold(world.slot())
+        payment = await begin(world, cards, held)
+        await world.run_out(held)
+        await world.book(world.slot(), by=world.rival)
+        cards.pays(payment)
+        await settling.settle(hub, payment.id)
+        await a_minute_goes_by(hub)
+        booking = await world.now(held)
+        assert (booking.status, booking.paid, cards.total) == ("expired", held.price, held.price)
