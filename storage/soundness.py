@@ -255,6 +255,11 @@ CHECKS: dict[str, str] = {
         GROUP BY room, r.version, r.floor
         HAVING count(e.version) <> r.version - r.floor OR max(e.version) <> r.version
     """,
+    "the numbers of a venue's papers have a gap": """
+        SELECT n.venue_id, n.kind, n.last, count(p.id) AS papers, max(p.number) AS highest
+        FROM paper_numbers AS n LEFT JOIN papers AS p ON p.venue_id = n.venue_id AND p.kind = n.kind
+        GROUP BY n.venue_id, n.kind, n.last HAVING count(p.id) <> n.last OR coalesce(max(p.number), 0) <> n.last
+    """,
     "two answers are kept under one key": """
         SELECT user_id, route, key, count(*) FROM repeat_keys GROUP BY user_id, route, key HAVING count(*) > 1
     """,

@@ -16,6 +16,7 @@ from hub.models.terms import Tax, Terms
 from hub.models.venues import ChangeVenue
 from hub.services import bookings, erasure, paper, paper_fonts, paper_sheets, venues
 from storage import paper as store
+from storage import soundness
 from tests import builders
 from tests.doors import ListeningHub
 from tests.papers import give_back, pages, pay, picture
@@ -95,6 +96,10 @@ async def test_numbers_have_no_gaps_however_many_are_issued_at_once_and_some_com
     assert sum(isinstance(one, Unavailable) for one in told) == 3
     assert all(one is None or isinstance(one, bytes | Unavailable) for one in told)
     assert await issued(world) == list(range(1, 11))
+    assert await soundness.faults(world.hub.pool) == {}
+    async with world.hub.pool.acquire() as db:
+        await db.execute("UPDATE paper_numbers SET last = last + 1")
+    assert list(await soundness.faults(world.hub.pool)) == ["the numbers of a venue's papers have a gap"]
 
 
 async def test_without_the_lock_a_number_is_wanted_twice(world, monkeypatch):
