@@ -10,8 +10,8 @@ from hub.errors import HubError
 from hub.models.bookings import Booking
 from hub.models.payments import StartPayment
 from hub.models.wallet import ReadWallet
-from hub.services import payments, wallet
-from storage import torture
+from hub.services import payments, settling, wallet
+from storage import sandbox, torture
 from storage.soundness import MONEY, faults
 from tests.doors import ListeningHub
 from tests.money.coming_in import filled
@@ -28,11 +28,11 @@ async def spend(hub: ListeningHub, actor: Actor, booking: Booking, amount: int |
         return refusal.code
 
 
-async def booked(world: World, count: int) -> list[Booking]:
+async def booked(world: World, count: int, days: int = 10) -> list[Booking]:
     """Book hours in either room by turns: payments for one room wait for each other."""
     rooms = (world.room, world.other_room)
     return [
-        await world.book(world.slot(8 + number % 12, days=10 + number // 12, room=rooms[number % 2]))
+        await world.book(world.slot(8 + number % 12, days=days + number // 12, room=rooms[number % 2]))
         for number in range(count)
     ]
 
@@ -82,6 +82,37 @@ async def test_a_wallet_pays_a_part_and_nobody_elses_wallet_can(hub: ListeningHu
     assert await spend(hub, world.rival, one) == "not_found"
     assert ((await world.now(one)).paid, (await world.now(one)).payment_status) == (1000, "partial")
     assert hub.names(f"user:{world.customer.user_id}").count("wallet.changed") >= 3
+    assert await faults(hub.pool) == {}
+
+
+@pytest.mark.abuse("H6")
+async def test_a_wallet_is_filled_when_the_money_has_come_in_and_once(hub: ListeningHub) -> None:
+    world = await World.build(hub)
+    begun = await payments.start_top_up(hub, world.customer, "sandbox", 2 * PRICE, "EUR")
+
+    async def settle(times: int) -> set[str]:
+        return {one.status for one in await asyncio.gather(*(settling.settle(hub, begun.id) for _ in range(times)))}
+
+    assert await settle(2) == {"pending"}
+    assert await held_by(hub, world.customer) == 0
+    async with hub.reading() as db:
+        provider_id = await db.fetchval("SELECT provider_id FROM payments WHERE id = $1", begun.id)
+        await sandbox.decide(db, provider_id, "completed", None)
+    assert await held_by(hub, world.customer) == 0
+    assert await settle(5) == {"completed"}
+    assert await held_by(hub, world.customer) == 2 * PRICE
+
+    (one,) = await booked(world, 1)
+    assert await spend(hub, world.customer, one) == "completed"
+    async with hub.reading() as db:
+        await sandbox.dispute(db, provider_id)
+    assert await settle(3) == {"completed"}
+    assert await held_by(hub, world.customer) == -PRICE
+    assert (await world.now(one)).paid == PRICE
+    (other,) = await booked(world, 1, days=30)
+    assert await spend(hub, world.customer, other) == "too_little"
+    await filled(hub, world.customer, 3 * PRICE)
+    assert await spend(hub, world.customer, other) == "account_frozen"
     assert await faults(hub.pool) == {}
 
 
