@@ -24,7 +24,7 @@ async def read(call: Call, ask: NameRefund) -> Refund:
     "refunds.approve",
     "POST /refunds/{refund_id}/approve",
     repeatable=True,
-    tells=("refund.changed", "booking.changed", "wallet.changed"),
+    tells=("refund.changed", "booking.changed", "wallet.changed", "availability.changed"),
     in_person=True,
 )
 async def approve(call: Call, ask: DecideRefund) -> Refund:
@@ -36,7 +36,7 @@ async def approve(call: Call, ask: DecideRefund) -> Refund:
     "refunds.reject",
     "POST /refunds/{refund_id}/reject",
     repeatable=True,
-    tells=("refund.changed", "booking.changed"),
+    tells=("refund.changed", "booking.changed", "availability.changed"),
     in_person=True,
 )
 async def reject(call: Call, ask: DecideRefund) -> Refund:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from storage.claims import Claim
+from storage.claims import Claim, as_asks
 from storage.query import Db, value
 
 
@@ -36,6 +37,12 @@ async def claims_of(db: Db, booking_id: int, expires_at: datetime | None) -> lis
         )
         for row in rows
     ]
+
+
+async def is_free(db: Db, claims: Sequence[Claim]) -> bool:
+    """Look, without a lock, whether all of these could be claimed."""
+    found: bool = await value(db, "SELECT cardinality(blocked_claims($1::claim_ask[])) = 0", as_asks(claims))
+    return found
 
 
 async def is_still_offered(db: Db, booking_id: int) -> bool:

@@ -64,15 +64,17 @@ async def give_back(
 ) -> list[Refund]:
     """Give back some of what was paid for a locked booking (None: all that is there); the latest payments first.
 
-    Each venue gives its part in proportion to what it was paid; `payment_id` takes it of that payment alone. Above
-    `approval_above` it waits for approval. Refuses with TooLittle more than was paid. The caller tells the booking,
-    whose paid state has changed.
+    Each venue gives of what it was paid beyond its price, else in proportion to what it was paid; `payment_id` takes it
+    of that payment alone. Above `approval_above` it waits for approval. Refuses with TooLittle more than was paid. The
+    caller tells the booking, whose paid state has changed.
     """
     left = await there(work.db, booking_id)
     total = sum(left.values()) if amount is None else amount
     if total > sum(left.values()):
         raise TooLittle("Less than that was paid for this booking and is still to be given back.")
-    shares = dict(zip(left, split(total, list(left.values())), strict=True))
+    prices = {share.venue_id: share.price for share in await escrow.shares(work.db, booking_id)}
+    beyond = [max(paid - prices[venue_id], 0) for venue_id, paid in left.items()]
+    shares = dict(zip(left, split(total, beyond if sum(beyond) >= total else list(left.values())), strict=True))
     planned = await plan(work.db, booking_id, shares, payment_id=payment_id)
     return await carry_out(work, booking_id, planned, reason, approval_above=approval_above)
 

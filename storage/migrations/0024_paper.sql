@@ -106,7 +106,9 @@ LANGUAGE sql STABLE AS $$
         SELECT coalesce(sum(e.amount), 0)::bigint AS paid, coalesce(sum(e.amount) FILTER (WHERE e.amount > 0), 0) > 0 AS was
         FROM ledger_entries AS e
         WHERE e.booking_id = wanted.id AND e.kind IN ('escrow', 'venue', 'fees', 'tax')
-          AND (only_venue IS NULL OR e.venue_id = only_venue) OFFSET 0
+          -- where one venue is all that is left of a booking, its desk sees the whole of it
+          AND (only_venue IS NULL OR e.venue_id = only_venue OR NOT EXISTS (
+               SELECT FROM booking_items AS o WHERE o.booking_id = wanted.id AND o.venue_id <> only_venue)) OFFSET 0
     ) AS m
     CROSS JOIN LATERAL (
         SELECT b.id, b.reference,

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from hub.core import Actor
+from hub.jobs import queue
 from hub.models.bookings import Booking, CancelBooking, NameBooking, RescheduleBooking
 from hub.models.files import Upload
 from hub.models.roles import CreateRole
@@ -15,10 +16,12 @@ from hub.services import accounts, adjustments, bookings, check_ins, codes, file
 from hub.services.access import signed_in
 from hub.services.passwords import hashed
 from hub.services.verifications import locked
+from storage import refunds as refund_store
 from storage.check_ins import Known
 from tests import builders
 from tests.doors import PASSWORD
 from tests.identities import run
+from tests.money.coming_in import paid
 from tests.openid import Vouching
 from tests.photos import photo
 from tests.world import World
@@ -519,3 +522,44 @@ async def a_payer_leaves_and_pays_at_the_desk(world: World, do: Do, sweep: Sweep
     await do("payments.cancel", world.customer, payment_id=begun.id)
     await do("bookings.cash", world.clerk, booking_id=held.id, amount=100)
     await do("bookings.cash", world.clerk, booking_id=held.id, amount=held.price - 100)
+
+
+@act
+async def a_booking_is_cancelled_piece_by_piece_and_its_refunds_are_decided(world: World, do: Do, sweep: Sweep) -> None:
+    waits = {"refund_approval_above": 0, "cancellation_steps": [{"hours_before": 1, "refund_percent": 50}]}
+    for venue in (world.hall, world.hotel):
+        await venues.change(world.hub, world.owner, ChangeVenue.model_validate({"venue_id": venue.id, "terms": waits}))
+    booked = await world.book(*everything(world))
+    await paid(world.hub, booked)
+    slot, stay, _, place = (item.id for item in booked.items)
+    fewer = await do("bookings.cancel", world.customer, booking_id=booked.id, item_ids=[place], guests=1)
+    await do("refunds.reject", world.owner, refund_id=fewer.refunds[0].id, reason="It was full.")
+    without = await do("bookings.cancel", world.customer, booking_id=booked.id, item_ids=[slot, place])
+    await do("refunds.approve", world.owner, refund_id=without.refunds[0].id)
+    await do("bookings.cancel", world.clerk, booking_id=booked.id, item_ids=[stay], reason_code="venue")
+    await do("bookings.cancel", world.customer, booking_id=booked.id)
+
+
+@act
+async def refunds_fail_go_another_way_and_over_the_desk(world: World, do: Do, sweep: Sweep) -> None:
+    booked = await world.book(world.slot())
+    await paid(world.hub, booked, 1000, "cash")
+    await paid(world.hub, booked, 5000)
+    cancelled = await do("bookings.cancel", world.customer, booking_id=booked.id)
+    by_card, in_cash = cancelled.refunds
+    async with world.hub.reading() as db:
+        await refund_store.fail(db, by_card.id, "The card is closed.")
+    await do("refunds.retry", world.owner, refund_id=by_card.id, target="wallet")
+    await do("refunds.hand_over", world.clerk, refund_id=in_cash.id)
+
+
+@act
+async def what_was_paid_for_holds_comes_back(world: World, do: Do, sweep: Sweep) -> None:
+    released, late = await world.hold(world.slot(10), world.stay()), await world.hold(world.slot(12))
+    for one in (released, late):
+        await paid(world.hub, one)
+    await do("holds.release_item", world.customer, booking_id=released.id, item_id=released.items[0].id)
+    await do("bookings.reschedule", world.customer, booking_id=released.id, items=[world.stay(1)])
+    await do("holds.release", world.customer, booking_id=released.id)
+    await sweep(late)
+    await queue.work_off(world.hub)
