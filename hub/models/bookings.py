@@ -85,7 +85,7 @@ class PlaceHold(Ask):
     guest_details: GuestDetails | None = None
     offer: Line | None = Field(default=None, description="The code of an offer.")
     points: int = Field(
-        default=0, ge=0, le=1_000_000_000, description="How many of one's loyalty points to use at most."
+        default=0, strict=True, ge=0, le=1_000_000_000, description="How many of one's loyalty points to use at most."
     )
     as_student: bool = Field(default=False, description="Use one of this year's student discounts.")
     quote: Token | None = Field(

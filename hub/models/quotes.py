@@ -20,7 +20,7 @@ class AskQuote(Ask):
     items: list[AskItem] = Field(min_length=1, max_length=20)
     offer: Line | None = Field(default=None, description="The code of an offer.")
     points: int = Field(
-        default=0, ge=0, le=1_000_000_000, description="How many of one's loyalty points to use at most."
+        default=0, strict=True, ge=0, le=1_000_000_000, description="How many of one's loyalty points to use at most."
     )
     as_student: bool = Field(
         default=False, description="Use one of this year's student discounts; only when logged in."

@@ -180,6 +180,14 @@ def test_no_price_is_taken_from_who_asks(field: str) -> None:
                 model.model_validate(given)
 
 
+@pytest.mark.abuse("H24")
+@pytest.mark.parametrize("points", [0.1 + 0.2, 1e-7, 5.0, "5", -1, True])
+def test_points_are_whole(points: Any) -> None:
+    for model in (AskQuote, PlaceHold):
+        with pytest.raises(ValidationError):
+            model.model_validate({"items": [{"kind": "place", "session_id": 1}], "points": points})
+
+
 async def test_the_same_agreement_is_kept_once_and_never_written_again_by_who_knows_it(hub: ListeningHub) -> None:
     world = await World.build(hub)
     ids = set()
