@@ -20,9 +20,7 @@ from hub.models.terms import Terms
 from hub.services import bookings, refunds
 from hub.services.refunds import ONE_WAY, RefundDecided, RefundUnderWay
 from storage import bookings as booking_store
-from storage import escrow as escrow_store
 from storage import ledger
-from storage.escrow import Share
 from storage.soundness import faults
 from tests import builders
 from tests.doors import ListeningHub
@@ -349,18 +347,15 @@ async def test_control_without_the_booking_locked_more_is_given_back_than_was_pa
     # Whoever opens an account lets the others wait for it.
     await take(world.hub, one.id, 1000)
     together = asyncio.Barrier(3)
-    real, looks = escrow_store.shares, 0
+    real = ledger.post
 
-    async def all_at_once(db: Any, booking_id: int) -> list[Share]:
-        nonlocal looks
-        found = await real(db, booking_id)
-        looks += 1
-        if looks <= 6:
-            await together.wait()
-        return found
+    async def all_at_once(*what: Any, **more: Any) -> int:
+        posted = await real(*what, **more)
+        await together.wait()
+        return posted
 
     monkeypatch.setattr(booking_store, "lock", booking_store.find)
-    monkeypatch.setattr(escrow_store, "shares", all_at_once)
+    monkeypatch.setattr(ledger, "post", all_at_once)
     done = await asyncio.gather(*(take(world.hub, one.id, 11_000) for _ in range(3)))
     monkeypatch.undo()
     assert done.count(True) > 1
@@ -368,15 +363,16 @@ async def test_control_without_the_booking_locked_more_is_given_back_than_was_pa
 
 
 @pytest.mark.abuse("H8")
-async def test_whoever_cancels_moves_and_ends_a_booking_at_once_leaves_it_in_one_state(world: World) -> None:
+async def test_whoever_cancels_moves_and_ends_a_booking_at_once_leaves_it_in_one_state(hub: ListeningHub) -> None:
+    world = await World.build(hub, terms=Terms(non_refundable=True))
     for days in (10, 11, 12):
         one = await booked(world, days=days)
         move = RescheduleBooking.model_validate({"booking_id": one.id, "items": [world.slot(16, 2, days=days)]})
         name = NameBooking(booking_id=one.id)
         await world.begin(one)
         acts = (
-            cancel(world, one, world.clerk),
-            cancel(world, one, world.clerk),
+            cancel(world, one, world.clerk, reason_code="venue"),
+            cancel(world, one, world.clerk, reason_code="venue"),
             bookings.reschedule(world.hub, world.clerk, move),
             bookings.complete(world.hub, world.clerk, name),
             bookings.no_show(world.hub, world.clerk, name),
