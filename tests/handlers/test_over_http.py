@@ -179,7 +179,7 @@ async def test_what_is_wrong_is_told_in_words_at_its_place(http: Http, stock: St
     answer = await http.post("/holds", body, as_=stock.customer)
     assert answer.data["errors"] == [
         {"field": "items.1.session_id", "message": "must be greater than or equal to 1"},
-        {"field": "items.2", "message": "must be one of 'stay', 'slot', 'place'"},
+        {"field": "items.2", "message": "must be one of 'stay', 'slot', 'place', 'addon'"},
         {"field": "x", "message": "is not known here"},
     ]
 
@@ -244,7 +244,7 @@ async def test_the_same_request_many_times_at_once_is_carried_out_once(http: Htt
     assert {answer.data["code"] for answer in answers if answer.status == 409} <= {"in_flight"}
     assert len({answer.data["id"] for answer in answers if answer.status == 201}) == 1
     mine = await http.get("/bookings?status=confirmed", as_=stock.customer)
-    assert mine.data["meta"]["total_items"] == 2
+    assert mine.data["meta"]["total_items"] == 3
 
 
 async def test_a_key_that_is_none_is_refused(http: Http, stock: Stock) -> None:
