@@ -16,7 +16,7 @@ from hub.models.rates import RoomRate
 from hub.models.room_types import RoomType
 from hub.models.terms import CancellationStep, Tax, Terms
 from hub.models.venues import Cancellation, Venue
-from hub.services import boards, curves, pricing, rating, schedules
+from hub.services import boards, curves, pricing, rating, schedules, zones
 from hub.services.pricing import Reduction
 from hub.services.rating import Sold
 
@@ -115,6 +115,39 @@ def test_the_board_that_is_drawn_first_shows_the_price_that_is_charged(
     assert boards.rate_of({"price": price, "discount_percentage": discount}) == rate
     charged = slot(kind(price, discount), NOON, minutes)
     assert boards.slot_price(rate, minutes) == charged
+
+
+@st.composite
+def seasons(draw: Any) -> dict[str, Any]:
+    first = draw(st.none() | st.integers(-3, 10))
+    last = draw(st.none() | st.integers(first or 0, 12))
+    price = draw(st.none() | st.integers(0, 10**6))
+    return {
+        "starts_on": None if first is None else DAY + timedelta(days=first),
+        "ends_on": None if last is None else DAY + timedelta(days=last),
+        "weekdays": draw(st.lists(st.sampled_from(zones.WEEKDAYS), unique=True, max_size=3)),
+        "price": price,
+        "percent": draw(st.integers(0, 1000)) if price is None else None,
+    }
+
+
+@given(
+    of=st.builds(lambda rates, price, off: kind(price, off / 100, *rates), st.lists(seasons(), max_size=4),
+                 st.integers(0, 10**6), st.integers(0, 10_000)),
+    begin=st.integers(0, 10 * 96), quarters=st.integers(1, 300),
+    zone=st.sampled_from(["UTC", "Europe/Lisbon", "America/New_York", "Asia/Kathmandu"]),
+)  # fmt: skip
+def test_the_board_knows_weekdays_and_seasons_as_the_price_does(
+    of: RoomType, begin: int, quarters: int, zone: str
+) -> None:
+    shown = {"price": of.price, "discount_percentage": of.discount_percentage}
+    shown["rates"] = [one.model_dump(mode="json") for one in of.rates]
+    for day in range(10):
+        date_ = DAY + timedelta(days=day)
+        assert boards.rate_of(shown, date_.isoformat()) == rating.rate(of, date_)
+    starts_at = NOON + timedelta(minutes=15 * begin)
+    times = [round(one.timestamp() * 1000) for one in (starts_at, starts_at + timedelta(minutes=15 * quarters))]
+    assert boards.hours_price(shown, times[0], times[1], zone) == slot(of, starts_at, 15 * quarters, zone)
 
 
 @given(price=st.integers(0, 10**9), hundredths=st.integers(0, 10_000), nights=st.integers(1, 365))

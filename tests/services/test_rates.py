@@ -104,6 +104,24 @@ async def test_what_is_held_keeps_its_price_whatever_rates_become(hub: Listening
     assert (await world.hold(world.stay(2), by=world.rival)).price == 100_000
 
 
+async def test_a_room_type_has_no_more_rates_than_everybody_can_be_told(hub: ListeningHub) -> None:
+    world = await World.build(hub)
+    async with hub.pool.acquire() as db:
+        await db.execute(
+            """
+            INSERT INTO rates (venue_id, room_type_id, name, percent)
+            SELECT $1, $2, 'Day ' || n, 100 FROM generate_series(1, 99) AS n
+            """,
+            world.hotel.id,
+            world.pool.id,
+        )
+    last = await make_rate(world)
+    with pytest.raises(rates.TooManyRates):
+        await make_rate(world)
+    await rates.delete(hub, world.owner, NameRate(rate_id=last.id))
+    await make_rate(world)
+
+
 async def test_rates_are_found_by_what_they_are_about(hub: ListeningHub) -> None:
     world = await World.build(hub)
     season = await make_rate(world, name="Season", weekdays=[], starts_on=world.day(), ends_on=world.day(50), price=1)
