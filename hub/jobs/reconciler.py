@@ -32,8 +32,13 @@ async def run(hub: Hub) -> None:
     async with asyncio.TaskGroup() as group:
         while True:
             full = [gateway for gateway, count in busy.items() if count >= AT_ONCE]
-            async with hub.reading() as db:
-                due = await payments.take_due(db, AT_ONCE, settling.ASK_SECONDS, full)
+            due = []
+            try:
+                async with hub.reading() as db:
+                    due = await payments.take_due(db, AT_ONCE, settling.ASK_SECONDS, full)
+            except HubError as error:
+                # What is under way goes on meanwhile.
+                log.warning("the reconciler has to wait: %s", error)
             for one in due:
                 busy[one.gateway] += 1
                 group.create_task(_settle_in_turn(hub, one, busy))
