@@ -19,9 +19,13 @@ const LOOK_AGAIN = 15_000;
 const of = data.venue_id ? `?venue_id=${data.venue_id}` : "";
 const operations = asked(`/operations${of}`);
 const payments = asked(() => `/payments?${filters(data.venue_id ? { venue_id: data.venue_id } : {})}`);
+// Only a desk has cash.
+const approved = asked(`/refunds?venue_id=${data.venue_id}&status=approved&per_page=100`);
 const adjustments = asked("/wallet/adjustments?status=pending&per_page=100");
 const isOfAll = !data.venue_id;
-const load = () => Promise.all([operations, payments, ...(isOfAll && may("payment:manage") ? [adjustments] : [])].map((one) => one.load()));
+const mayAdjust = () => isOfAll && may("payment:manage");
+const shown = () => [operations, payments, ...(isOfAll ? [] : [approved]), ...(mayAdjust() ? [adjustments] : [])];
+const load = () => Promise.all(shown().map((one) => one.load()));
 
 let due = null;
 function soon() {
@@ -60,6 +64,13 @@ function ToApprove({ items }) {
     <${Deciding} name=${`refund.${one.id}`} path=${`/refunds/${one.id}`} yes="Approve" no="Reject" what=${`refund ${one.id}`} /></li>`)}</ul>`;
 }
 
+function HandOver({ one }) {
+  const { busy, refusal, run } = useAct();
+  const done = () => run(() => ask("POST", `/refunds/${one.id}/hand-over`, {})).then(load);
+  return html`<li data-refund=${one.id}><div><b class="number">${money(one.amount, one.currency)}</b> of <${Booking} id=${one.booking_id} /><p class="small quiet">${one.reason}</p></div>
+    <button type="button" class="button" disabled=${busy} aria-label=${`Handed over, refund ${one.id}`} onClick=${done}>Handed over</button><${Sentence} refusal=${refusal} /></li>`;
+}
+
 function Failed({ one }) {
   const { busy, refusal, run } = useAct();
   const retry = (target) => run(() => ask("POST", `/refunds/${one.id}/retry`, target ? { target } : {})).then(load);
@@ -87,16 +98,17 @@ function Payments() {
 }
 
 function Operations() {
-  const mayAdjust = isOfAll && may("payment:manage");
-  if (!useTogether(operations, payments, methods, ...(mayAdjust ? [adjustments] : []))) return html`<${OnItsWay} />`;
+  if (!useTogether(methods, ...shown())) return html`<${OnItsWay} />`;
   const found = operations.data.value;
   if (!found) return html`<${Waiting} of=${operations} />`;
+  const cash = (approved.data.value?.items ?? []).filter((one) => one.target === "cash");
   return html`<div class="columns"><div class="stack">
       <${Section} title="Refunds to approve" id="approve"><${ToApprove} items=${found.to_approve} /><//>
+      ${cash.length > 0 && html`<${Section} title="Cash to hand over" id="cash"><ul class="lines">${cash.map((one) => html`<${HandOver} key=${one.id} one=${one} />`)}</ul><//>`}
       ${found.failed.length > 0 && html`<${Section} title="Refunds that failed" id="failed"><ul class="lines">${found.failed.map((one) => html`<${Failed} key=${one.id} one=${one} />`)}</ul><//>`}
       <${Section} title="Payments to look at" id="stuck">${found.payments.length ? html`<ul class="lines">${found.payments.map((one) => html`<${Stuck} key=${one.id} one=${one} />`)}</ul>` : html`<p class="quiet">Every payment is where its provider says it is.</p>`}<//>
       ${found.unknown_events.length > 0 && html`<${Section} title="Told by providers, known to nobody" id="events"><${Events} items=${found.unknown_events} /><//>`}
-      ${mayAdjust && html`<${Section} title="Corrections of wallets" id="adjustments"><${Adjustments} list=${adjustments} deciding=${Deciding} /><${Adjusting} list=${adjustments} /><//>`}
+      ${mayAdjust() && html`<${Section} title="Corrections of wallets" id="adjustments"><${Adjustments} list=${adjustments} deciding=${Deciding} /><${Adjusting} list=${adjustments} /><//>`}
     </div><div class="stack"><${Section} title="Payments" id="payments"><${Waiting} of=${payments} />${payments.data.value && html`<${Payments} />`}<//></div></div>`;
 }
 

@@ -55,13 +55,14 @@ export function goOn({ pay_at: at }) {
 
 /** A payment under way: what to do for it here, how long it is waited for, and how to leave it. */
 export function UnderWay({ payment, load }) {
-  const { busy, refusal, run } = useAct();
+  const looking = useAct();
+  const leaving = useAct();
   const [at, setAt] = useState(null);
   const isLooked = useRef(false);
   const look = async () => {
     if (isLooked.current) return;
     isLooked.current = true;
-    const done = await run(async () => {
+    const done = await looking.run(async () => {
       const found = await ask("POST", `/payments/${payment.id}/check`, {});
       setAt(found.pay_at);
       if (found.status !== payment.status) await load();
@@ -70,7 +71,7 @@ export function UnderWay({ payment, load }) {
     if (!done) setAt((await ask("GET", `/payments/${payment.id}`).catch(() => null))?.pay_at ?? {});
     isLooked.current = false;
   };
-  const leave = () => run(() => ask("POST", `/payments/${payment.id}/cancel`, {})).then(load);
+  const leave = () => leaving.run(() => ask("POST", `/payments/${payment.id}/cancel`, {})).then(load);
   useEffect(() => {
     // Whoever comes back from a provider wants to know at once.
     look();
@@ -84,9 +85,9 @@ export function UnderWay({ payment, load }) {
     ${at?.client_secret && html`<${StripeForm} key=${payment.id} at=${at} onPaid=${look} />`}
     <div class="row">
       ${at?.redirect_url && html`<a class="button main" href=${at.redirect_url}>Go on to pay</a>`}
-      <button type="button" class="button" disabled=${busy} onClick=${look}>Look again</button>
-      <button type="button" class="button" disabled=${busy} onClick=${leave}>Pay another way</button>
-    </div><${Sentence} refusal=${refusal} /></div>`;
+      <button type="button" class="button" disabled=${looking.busy} onClick=${look}>Look again</button>
+      <button type="button" class="button" disabled=${leaving.busy} onClick=${leave}>Pay another way</button>
+    </div><${Sentence} refusal=${leaving.refusal ?? looking.refusal} /></div>`;
 }
 
 /** A code to be scanned with a banking app, and the time it has left. */

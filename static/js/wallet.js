@@ -5,13 +5,13 @@ import { Refusal, ask, person } from "./account.js";
 import { Choice, Field, Form } from "./fields.js";
 import { followMe } from "./following.js";
 import { data, html } from "./page.js";
-import { Pages, filters } from "./paging.js";
+import { Pages } from "./paging.js";
 import { UnderWay, Ways, goOn, methods, wallet } from "./paying.js";
 import { OnItsWay, Section, Waiting, asked, drawFor, useTogether } from "./personal.js";
 import { dateTime, minorOf, money, number } from "./words.js";
 
 const SOON = 150;
-const entries = asked(() => `/wallet/entries?${filters()}`);
+const entries = asked(() => `/wallet/entries?page=${new URLSearchParams(location.search).get("page") ?? 1}`);
 const points = asked("/points");
 const payments = asked(() => `/payments?user_id=${person.value.id}&per_page=20`);
 const gateway = signal(null);
