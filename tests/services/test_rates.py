@@ -115,11 +115,11 @@ async def test_a_room_type_has_no_more_rates_than_everybody_can_be_told(hub: Lis
             world.hotel.id,
             world.pool.id,
         )
-    last = await make_rate(world)
+    last = await make_rate(world, percent=150)
     with pytest.raises(rates.TooManyRates):
-        await make_rate(world)
+        await make_rate(world, percent=150)
     await rates.delete(hub, world.owner, NameRate(rate_id=last.id))
-    await make_rate(world)
+    await make_rate(world, percent=150)
 
 
 async def test_rates_are_found_by_what_they_are_about(hub: ListeningHub) -> None:
