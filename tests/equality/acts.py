@@ -126,6 +126,17 @@ async def the_items_of_one_venue_leave_a_basket(world: World, do: Do, sweep: Swe
     await do("holds.release_item", world.customer, booking_id=held.id, item_id=held.items[1].id)
 
 
+@act
+async def an_addon_leaves_a_basket_with_what_it_is_sold_beside(world: World, do: Do, sweep: Sweep) -> None:
+    breakfast = await builders.make_addon(world.hub, world.owner, world.hotel, price=900, price_per="guest")
+    beside = {"kind": "addon", "addon_id": breakfast.id}
+    held = await do("holds.place", world.customer, items=[world.slot(10), world.stay(), beside])
+    await do("holds.release_item", world.customer, booking_id=held.id, item_id=held.items[1].id)
+    booked = await do("bookings.make", world.customer, items=[world.stay(), beside])
+    wanted = [world.stay(3, guests=2), beside]
+    await do("bookings.reschedule", world.customer, booking_id=booked.id, items=wanted)
+
+
 # Bookings
 
 
@@ -513,6 +524,15 @@ async def a_hold_is_paid_at_a_provider(world: World, do: Do, sweep: Sweep) -> No
     begun = await do("payments.start", world.customer, booking_id=held.id, gateway="sandbox")
     await sandbox.press(world.hub, begun.pay_at.redirect_url.rpartition("/")[2], "pay")
     await do("payments.check", world.customer, payment_id=begun.id)
+
+
+@act
+async def somebody_settles_by_hand_what_a_provider_said(world: World, do: Do, sweep: Sweep) -> None:
+    held = await world.hold(world.stay())
+    begun = await do("payments.start", world.customer, booking_id=held.id, gateway="sandbox")
+    await run(world.hub, "UPDATE payments SET finding = 'It took another amount.' WHERE id = $1", begun.id)
+    admin = await builders.make_actor(world.hub, "admin")
+    await do("payments.resolve", admin, payment_id=begun.id, reason="It was paid back by hand.")
 
 
 @act

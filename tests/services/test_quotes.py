@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -18,9 +19,11 @@ from hub.models.room_types import ChangeRoomType
 from hub.models.terms import CancellationStep, Plan, Tax, Terms
 from hub.models.venues import ChangeVenue
 from hub.services import addons, bookings, holds, offers, quotes, room_types, tickets, venues
+from hub.work import Repeat, Repeated
 from storage import dues as dues_store
 from tests import builders
 from tests.doors import ListeningHub
+from tests.money.taking import earn
 from tests.races.checking import faults
 from tests.world import Item, World, another, refusal
 
@@ -152,6 +155,21 @@ async def test_a_worker_that_remembers_old_prices_still_honours_a_fresh_quote(hu
         assert (await holds.place(other, world.customer, hold)).price == 14_000
 
 
+async def test_a_hold_that_is_repeated_is_answered_as_before_whatever_its_quote_is_worth_by_then(
+    hub: ListeningHub,
+) -> None:
+    world = await World.build(hub)
+    ask = PlaceHold.model_validate({"items": [world.stay(2)], "quote": (await priced(world, world.stay(2))).token})
+    assert world.customer.user_id
+    repeat = Repeat(world.customer.user_id, "POST /holds", "the same key", b"{}")
+    held = await holds.place(hub, replace(world.customer, repeat=repeat), ask)
+    await room_types.change(hub, world.owner, ChangeRoomType(room_type_id=world.pool.id, price=7000))
+    with pytest.raises(Repeated) as repeated:
+        await holds.place(hub, replace(world.customer, repeat=repeat), ask)
+    assert Booking.model_validate_json(repeated.value.answer).price == held.price == 18_000
+    assert isinstance(await refusal(holds.place(hub, world.customer, ask)), QuoteExpired)
+
+
 @pytest.mark.abuse("H1", "H21")
 async def test_nothing_that_rates_or_terms_become_changes_what_was_agreed(hub: ListeningHub) -> None:
     world = await World.build(hub)
@@ -242,6 +260,12 @@ async def test_only_who_has_earned_points_uses_them_and_no_more_than_there_are(h
     assert isinstance(await refusal(priced(world, world.slot(10), points=5)), Unauthenticated)
     quote = await priced(world, world.slot(10), points=5, by=world.customer)
     assert (quote.points, [line for line in quote.lines if line.kind == "points"]) == (0, [])
+    await earn(hub, world.customer, 1000)
+    for left in (700, 300):
+        quote = await priced(world, world.slot(10 + left // 100), points=700, by=world.customer)
+        assert [(line.kind, line.amount) for line in quote.lines if line.kind == "points"] == [("points", -left)]
+        held = await world.hold(world.slot(10 + left // 100), points=700, quote=quote.token)
+        assert (held.price, quote.points) == (quote.total, left)
 
 
 async def test_what_leaves_a_basket_leaves_what_was_agreed_and_its_addons_go_with_the_last(hub: ListeningHub) -> None:
