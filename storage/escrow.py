@@ -63,7 +63,8 @@ async def due(db: Db, booking_id: int | None, usual_hours: int, at_most: int) ->
     """List what is due: of one booking, or the longest due of all.
 
     A stay, slot or session is over at its end, or when its guests are known to have come or not; a cancelled one when
-    it was cancelled. While a refund waits for its approval nothing of its booking is due.
+    it was cancelled. While a refund waits for its approval nothing of its booking is due; what was paid for one that
+    ran out goes back, so of that only nothing is due.
     """
     return await many(
         db,
@@ -82,7 +83,12 @@ async def due(db: Db, booking_id: int | None, usual_hours: int, at_most: int) ->
                    WHEN 'confirmed' THEN i.ends_at
                    WHEN 'completed' THEN least(i.ends_at, b.completed_at)
                    WHEN 'no_show' THEN least(i.ends_at, b.no_show_at)
-                   WHEN 'cancelled' THEN b.cancelled_at END AS at
+                   WHEN 'cancelled' THEN b.cancelled_at
+                   WHEN 'expired' THEN (
+                       SELECT b.updated_at FROM ledger_entries AS e
+                       WHERE e.booking_id = b.id AND e.kind = 'escrow' AND e.venue_id = o.venue_id
+                       HAVING sum(e.amount) = 0)
+                   END AS at
         ) AS over
         WHERE ($1::bigint IS NULL OR o.booking_id = $1)
           AND over.at + make_interval(hours => coalesce((v.terms ->> 'release_hours')::integer, $2))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hub.jobs import releasing
+from hub.jobs import queue, releasing, sweeper
 from hub.models.bookings import Booking, NameBooking
 from hub.models.venues import ChangeVenue
 from hub.models.wallet import ReadWallet
@@ -191,6 +191,22 @@ async def test_money_that_comes_after_a_release_is_released_too(world: World) ->
     await paid(world.hub, booked, 2000)
     assert await releasing.release(world.hub) == 1
     assert await standing(world, booked) == [(0, 6000, 0, 0)]
+
+
+async def test_what_was_paid_for_a_hold_that_ran_out_is_never_the_venues(world: World) -> None:
+    await terms(world, release_hours=0)
+    held = await world.hold(world.slot(10))
+    await paid(world.hub, held, 1000)
+    await world.run_out(held)
+    await sweeper.sweep(world.hub)
+    assert await releasing.release(world.hub) == 0
+    assert await standing(world, held) == [(1000, 0, 0, 0)]
+    await queue.work_off(world.hub)
+    assert await standing(world, held) == [(0, 0, 0, 0)]
+    assert await releasing.release(world.hub) == 0
+    async with world.hub.reading() as db:
+        assert await db.fetchval("SELECT count(*) FROM open_escrows") == 0
+    assert await faults(world.hub.pool) == {}
 
 
 async def test_escrow_is_levelled_when_items_have_moved_between_venues(world: World) -> None:
