@@ -22,7 +22,7 @@ async def subscribe(call: Call) -> CalendarAddress:
     return await calendars.subscribe(call.hub, call.actor)
 
 
-@endpoint("calendars.end", "DELETE /me/calendar", status=204, in_person=True)
-async def end(call: Call) -> None:
+@endpoint("calendars.delete", "DELETE /me/calendar", status=204, in_person=True)
+async def delete(call: Call) -> None:
     """Have the address of your bookings lead nowhere."""
-    await calendars.end(call.hub, call.actor)
+    await calendars.delete(call.hub, call.actor)

@@ -103,6 +103,16 @@ async def feed(db: Db, user_id: int) -> CalendarFeed | None:
     )
 
 
+async def lock_feed(db: Db, user_id: int) -> CalendarFeed | None:
+    """Tell whether somebody has such an address, and let nobody else change that until commit."""
+    return await maybe(
+        db,
+        CalendarFeed,
+        "SELECT true AS is_on, created_at FROM calendar_feeds WHERE user_id = $1 FOR UPDATE",
+        user_id,
+    )
+
+
 async def open_feed(db: Db, user_id: int, secret_hash: bytes) -> CalendarFeed:
     """Put a new address in place of the old one."""
     return await one(

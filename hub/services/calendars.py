@@ -23,6 +23,7 @@ MOST_BOOKINGS = 500
 _LOOK_AGAIN = timedelta(hours=1)
 _STATES = {"pending": "TENTATIVE", "confirmed": "CONFIRMED", "completed": "CONFIRMED"}
 _NAME = "Booking hub"
+NONE = CalendarFeed(is_on=False, created_at=None)
 
 
 async def of_booking(hub: Hub, actor: Actor, ask: NameBooking) -> bytes:
@@ -43,7 +44,7 @@ async def state(hub: Hub, actor: Actor) -> CalendarFeed:
     """Tell whether one's bookings can be subscribed to."""
     user_id = access.signed_in(actor)
     async with hub.reading() as db:
-        return await store.feed(db, user_id) or CalendarFeed(is_on=False, created_at=None)
+        return await store.feed(db, user_id) or NONE
 
 
 async def subscribe(hub: Hub, actor: Actor) -> CalendarAddress:
@@ -55,10 +56,11 @@ async def subscribe(hub: Hub, actor: Actor) -> CalendarAddress:
         return work.answer(CalendarAddress(url=url, **feed.model_dump()), 201)
 
 
-async def end(hub: Hub, actor: Actor) -> None:
+async def delete(hub: Hub, actor: Actor) -> None:
     """Have the address of one's bookings lead nowhere."""
     user_id = access.signed_in(actor)
     async with hub.work(actor) as work:
+        work.expect(await store.lock_feed(work.db, user_id) or NONE)
         await store.end_feed(work.db, user_id)
 
 

@@ -9,7 +9,7 @@ from tests.abuse.scene import Scene
 from tests.papers import pay
 
 plain("papers.links", lambda scene: {"booking_id": scene.booking.id})
-for _name in ["calendars.state", "calendars.subscribe", "calendars.end"]:
+for _name in ["calendars.state", "calendars.subscribe", "calendars.delete"]:
     plain(_name)
 
 

@@ -149,7 +149,7 @@ async def test_an_address_is_told_once_and_ends_with_the_next_one_or_its_owner(w
     async with world.hub.pool.acquire() as db:
         await db.execute("UPDATE users SET status = 'active' WHERE id = $1", world.customer.user_id)
     await calendars.feed(world.hub, second)
-    await calendars.end(world.hub, world.customer)
+    await calendars.delete(world.hub, world.customer)
     assert isinstance(await refusal(calendars.feed(world.hub, second)), NotFound)
     third = await secret_of(world)
     user_id = NamePerson(user_id=world.customer.user_id).user_id
