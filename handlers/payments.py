@@ -9,6 +9,7 @@ from hub.models.payments import (
     NamePayment,
     Payment,
     PaymentMethods,
+    ResolvePayment,
     StartedPayment,
     StartPayment,
 )
@@ -66,3 +67,16 @@ async def check(call: Call, ask: NamePayment) -> StartedPayment:
 async def cancel(call: Call, ask: NamePayment) -> StartedPayment:
     """Have the provider take no money for a payment any more; it may be that it already has."""
     return await payments.cancel(call.hub, call.actor, ask)
+
+
+@endpoint(
+    "payments.resolve",
+    "POST /payments/{payment_id}/resolve",
+    may="payment:update",
+    repeatable=True,
+    tells=("payment.changed",),
+    in_person=True,
+)
+async def resolve(call: Call, ask: ResolvePayment) -> StartedPayment:
+    """Note that you have settled by hand what a provider said that cannot be right; what is still open ends."""
+    return await payments.resolve(call.hub, call.actor, ask)

@@ -279,7 +279,7 @@ async def listed(
 
 
 async def refunded(db: Db, payment_id: int) -> int:
-    """Sum up what goes back, or has gone back, of a payment to where it came from; minor units."""
+    """Sum up what goes back, or has gone back, of a payment through its provider; minor units."""
     found: int = await value(
         db,
         """

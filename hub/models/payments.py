@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hub.models.base import Ask, CurrencyCode, Id, Paging, Thing
+from hub.models.base import Ask, CurrencyCode, Id, Line, Paging, Thing
 from hub.models.terms import Plan
 
 # Those that a payer may choose; the cash of a desk is recorded by its staff.
@@ -31,6 +31,12 @@ class NamePayment(Ask):
     """One payment, by its id."""
 
     payment_id: Id
+
+
+class ResolvePayment(NamePayment):
+    """How somebody has settled by hand what a provider said that cannot be right."""
+
+    reason: Line = Field(min_length=1)
 
 
 class ListPayments(Paging):

@@ -7,7 +7,7 @@ from hub.work import Work
 from storage import escrow, ledger
 from storage import payments as store
 from storage.bookings import BookingRow
-from storage.ledger import Entry
+from storage.ledger import AccountKind, Entry
 from storage.payments import PaymentRow
 
 
@@ -23,11 +23,16 @@ async def take_back(work: Work, payment: PaymentRow, booking: BookingRow | None)
     left = payment.amount - await store.refunded(work.db, payment.id)
     entries: list[Entry] = []
     for share in await escrow.shares(work.db, booking.id):
-        of_escrow = min(left, max(share.escrow, 0))
-        of_venue = min(left - of_escrow, max(share.venue, 0))
-        entries.append(Entry("escrow", -of_escrow, venue_id=share.venue_id, booking_id=booking.id))
-        entries.append(Entry("venue", -of_venue, venue_id=share.venue_id, booking_id=booking.id))
-        left -= of_escrow + of_venue
+        where: dict[AccountKind, int] = {
+            "escrow": share.escrow,
+            "venue": share.venue,
+            "fees": share.fees,
+            "tax": share.tax,
+        }
+        for kind, there in where.items():
+            taken = min(left, max(there, 0))
+            entries.append(Entry(kind, -taken, venue_id=share.venue_id, booking_id=booking.id))
+            left -= taken
     entries.append(Entry("wallet", -left, user_id=payment.user_id))
     entries = [entry for entry in entries if entry.amount]
     if not entries:

@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from hub.core import Actor, Hub
 from hub.errors import Conflict, HoldExpired, KeyReused, NotFound, PaymentRefused, WrongState
-from hub.events.bookings import BookingHeld, BookingPending
+from hub.events.bookings import BookingChanged, BookingHeld, BookingPending
 from hub.gateways.payments import Declined
 from hub.models.base import Page
 from hub.models.payments import (
@@ -18,6 +18,7 @@ from hub.models.payments import (
     PayAt,
     Payment,
     PaymentMethod,
+    ResolvePayment,
     StartedPayment,
     StartPayment,
 )
@@ -26,6 +27,7 @@ from hub.work import Work
 from storage import access as ties
 from storage import bookings as booking_store
 from storage import claims
+from storage import dues as agreed
 from storage import payments as store
 from storage.bookings import BookingRow
 from storage.payments import PaymentRow
@@ -58,6 +60,7 @@ async def start(hub: Hub, actor: Actor, ask: StartPayment) -> StartedPayment:
         if known is None:
             if await store.count_open(work.db, booking.id) >= MOST_UNDER_WAY:
                 raise TooManyUnderWay()
+            before = await agreed.plan(work.db, booking.id)
             plan = await dues.choose(work.db, booking, ask.plan)
             booking = await booking_store.find(work.db, booking.id) or booking
             amount = dues.amount_of(await dues.standing(work.db, booking), ask.amount)
@@ -65,6 +68,9 @@ async def start(hub: Hub, actor: Actor, ask: StartPayment) -> StartedPayment:
             if gateway is not None and booking.hold_ends_at is not None and booking.expires_at is not None:
                 ends_at = min(ends_at, booking.hold_ends_at)
                 await _keep_place(work, booking, ends_at)
+            if gateway is not None and plan != before:
+                # The plan is part of the booking, and so are its prices.
+                work.tell(BookingChanged(booking_id=booking.id))
             known = await store.create(
                 work.db,
                 booking.user_id,
@@ -155,6 +161,24 @@ async def cancel(hub: Hub, actor: Actor, ask: NamePayment) -> StartedPayment:
         await settling.cancel(hub, found)
     async with hub.work(actor) as work:
         return work.answer(_shown(await store.lock(work.db, found.id), actor))
+
+
+async def resolve(hub: Hub, actor: Actor, ask: ResolvePayment) -> StartedPayment:
+    """Note that somebody has settled by hand what a provider said that cannot be right; what is still open ends."""
+    access.in_person(actor)
+    access.needs(actor, "payment:update")
+    async with hub.work(actor) as work:
+        found = await store.find(work.db, ask.payment_id)
+        if found is None:
+            raise NotFound()
+        payment = await store.lock(work.db, found.id)
+        if payment.finding is None:
+            raise WrongState("There is nothing about this payment that somebody has to look at.")
+        await store.note(work.db, payment.id, None)
+        if payment.status in ("starting", "pending"):
+            await store.end(work.db, payment.id, "failed", ask.reason)
+        await settling.tell(work, payment)
+        return work.answer(_shown(await store.lock(work.db, payment.id), actor))
 
 
 def methods(hub: Hub) -> list[PaymentMethod]:

@@ -105,6 +105,8 @@ async def act(hub: Hub, payment_id: int, look: Look) -> Payment:
         known = await store.find(db, payment_id)
         if known is None:
             raise NotFound()
+        if look.state == "pending" and known.status == "pending":
+            return known
         booking_id = known.booking_id
         again = [] if booking_id is None else await retaking.claims_of(db, booking_id, None)
     async with hub.work(BY_THE_HUB) as work:
@@ -220,23 +222,27 @@ async def _completed(
         return
     await receive(work, payment, booking, again)
     if look.disputed:
-        await disputes.take_back(work, payment, booking)
+        await _take_back(work, payment, booking)
 
 
 async def _after(work: Work, payment: PaymentRow, booking: BookingRow | None, look: Look) -> None:
     """Act on what becomes of a payment after it has come in: it may be called back, or given back behind our back."""
     await store.ask_again(work.db, payment.id, None)
     if look.disputed and payment.disputed_at is None:
-        await disputes.take_back(work, payment, booking)
-        await tell(work, payment)
-        if booking is not None:
-            work.tell(BookingChanged(booking_id=booking.id))
+        await _take_back(work, payment, booking)
         return
     if look.refunded > await store.refunded(work.db, payment.id):
         said = f"The provider has given back {look.refunded} {look.currency}, which is more than the hub has asked for."
         if payment.finding != said:
             log.error("payment %s has to be looked at: %s", payment.id, said)
             await store.note(work.db, payment.id, said)
+
+
+async def _take_back(work: Work, payment: PaymentRow, booking: BookingRow | None) -> None:
+    await disputes.take_back(work, payment, booking)
+    await tell(work, payment)
+    if booking is not None:
+        work.tell(BookingChanged(booking_id=booking.id))
 
 
 async def _lock(work: Work, booking_id: int, again: Sequence[Claim]) -> BookingRow:
@@ -276,12 +282,13 @@ async def _is_wanted(hub: Hub, payment: PaymentRow) -> bool:
         return True
     async with hub.reading() as db:
         booking = await booking_store.find(db, payment.booking_id)
-        paid = await ledger.paid(db, payment.booking_id)
-    if booking is None or booking.status not in PAYABLE:
-        return False
-    return paid < booking.price and (
-        booking.expires_at is None or (booking.at - booking.expires_at).total_seconds() <= SECONDS_OVER
-    )
+        if booking is None or await ledger.paid(db, booking.id) >= booking.price:
+            return False
+        if booking.status == "expired" or booking.has_expired:
+            # Who comes a moment too late is let through, if the place is still there.
+            again = await retaking.claims_of(db, booking.id, None)
+            return await retaking.is_still_offered(db, booking.id) and await retaking.is_free(db, again)
+        return booking.status in PAYABLE
 
 
 async def _title(hub: Hub, payment: PaymentRow) -> str:

@@ -79,12 +79,28 @@ function Failed({ one }) {
       ${one.target !== "wallet" && html`<button type="button" class="button" disabled=${busy} onClick=${() => retry("wallet")}>To the wallet instead</button>`}</div><${Sentence} refusal=${refusal} /></li>`;
 }
 
+/** Whoever has cleared something up at the provider says so here, and it is looked at no more. */
+function Settled({ one }) {
+  const form = useRef(null);
+  const { busy, refusal, run } = useAct();
+  const settle = () => run(async () => {
+    await ask("POST", `/payments/${one.id}/resolve`, { reason: form.current.elements.reason.value.trim() });
+    say(`payment ${one.id} settled by hand`);
+    await load();
+  });
+  return html`<form ref=${form} class="fields" aria-label=${`Settle payment ${one.id} by hand`} onSubmit=${(event) => event.preventDefault()}>
+    <${Field} label="What was done at the provider" name="reason" maxlength="500" autocomplete="off" refusal=${refusal} required />
+    <${Sentence} refusal=${refusal} form=${form.current} />
+    <div class="row"><button type="button" class="button" disabled=${busy} aria-label=${`Settled by hand, payment ${one.id}`} onClick=${settle}>Settled by hand</button></div></form>`;
+}
+
 function Stuck({ one }) {
   const { busy, refusal, run } = useAct();
   const look = () => run(() => ask("POST", `/payments/${one.id}/check`, {})).then(load);
   return html`<li data-payment=${one.id}><div><b class="number">${money(one.amount, one.currency)}</b> by ${wayName(one.gateway)} for <${Booking} id=${one.booking_id} /> <${Mark} of=${one} words=${PAYMENT} />
     <p class="small quiet">${one.finding} · since ${dateTime(one.created_at)}</p></div>
-    <button type="button" class="button" disabled=${busy} aria-label=${`Look again at payment ${one.id}`} onClick=${look}>Look again</button><${Sentence} refusal=${refusal} /></li>`;
+    <button type="button" class="button" disabled=${busy} aria-label=${`Look again at payment ${one.id}`} onClick=${look}>Look again</button><${Sentence} refusal=${refusal} />
+    ${isOfAll && may("payment:update") && html`<${Settled} one=${one} />`}</li>`;
 }
 
 function Events({ items }) {
@@ -106,7 +122,7 @@ function Operations() {
       <${Section} title="Refunds to approve" id="approve"><${ToApprove} items=${found.to_approve} /><//>
       ${cash.length > 0 && html`<${Section} title="Cash to hand over" id="cash"><ul class="lines">${cash.map((one) => html`<${HandOver} key=${one.id} one=${one} />`)}</ul><//>`}
       ${found.failed.length > 0 && html`<${Section} title="Refunds that failed" id="failed"><ul class="lines">${found.failed.map((one) => html`<${Failed} key=${one.id} one=${one} />`)}</ul><//>`}
-      <${Section} title="Payments to look at" id="stuck">${found.payments.length ? html`<ul class="lines">${found.payments.map((one) => html`<${Stuck} key=${one.id} one=${one} />`)}</ul>` : html`<p class="quiet">Every payment is where its provider says it is.</p>`}<//>
+      <${Section} title="Payments to look at" id="stuck">${found.payments.length ? html`<ul class="lines queue">${found.payments.map((one) => html`<${Stuck} key=${one.id} one=${one} />`)}</ul>` : html`<p class="quiet">Every payment is where its provider says it is.</p>`}<//>
       ${found.unknown_events.length > 0 && html`<${Section} title="Told by providers, known to nobody" id="events"><${Events} items=${found.unknown_events} /><//>`}
       ${mayAdjust() && html`<${Section} title="Corrections of wallets" id="adjustments"><${Adjustments} list=${adjustments} deciding=${Deciding} /><${Adjusting} list=${adjustments} /><//>`}
     </div><div class="stack"><${Section} title="Payments" id="payments"><${Waiting} of=${payments} />${payments.data.value && html`<${Payments} />`}<//></div></div>`;

@@ -6,6 +6,7 @@ from typing import Any
 
 from hub.models.payments import StartPayment
 from hub.services import payments
+from storage import payments as store
 from tests.abuse.asks import Ask, Make, ask, plain, venue
 from tests.abuse.scene import Scene
 
@@ -40,6 +41,14 @@ def _begun(**body: Any) -> Make:
 
 
 ask("payments.read", "payments.check", "payments.cancel")(_begun())
+
+
+@ask("payments.resolve")
+async def _resolve(scene: Scene, who: str) -> Ask:
+    made = await _begun(reason="It was paid back by hand.")(scene, who)
+    async with scene.hub.reading() as db:
+        await store.note(db, made.path["payment_id"], "It took another amount.")
+    return made
 
 
 @ask("bookings.cash")

@@ -199,6 +199,7 @@ def _kill_now_and_then(monkeypatch: pytest.MonkeyPatch, chance: random.Random) -
 
 
 @pytest.mark.abuse("H12", "H13", "H17")
+@pytest.mark.usefixtures("patient")
 async def test_webhooks_in_bad_weather_settle_every_payment_once(
     app_server: AppServer, http: Http, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +208,7 @@ async def test_webhooks_in_bad_weather_settle_every_payment_once(
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+@pytest.mark.usefixtures("patient")
 async def test_a_thousand_payments_are_settled_and_their_webhooks_answered_within_a_second(
     app_server: AppServer, http: Http, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from hub.core import Actor
+from hub.core import THE_HUB, Actor
 from hub.errors import (
+    AccountFrozen,
     Forbidden,
     GatewayUnreachable,
     HoldExpired,
@@ -21,15 +22,19 @@ from hub.errors import (
     WrongState,
 )
 from hub.jobs import reconciler, sweeper
+from hub.jobs import refunds as sending
 from hub.models.bookings import CancelBooking, NameBooking
 from hub.models.folio import AskOperations, RecordCash
-from hub.models.payments import ListPayments, NamePayment, StartedPayment, StartPayment
+from hub.models.payments import ListPayments, NamePayment, ResolvePayment, StartedPayment, StartPayment
 from hub.models.venues import ChangeVenue
-from hub.services import bookings, folio, payments, settling, venues
+from hub.models.wallet import ReadWallet
+from hub.services import bookings, folio, payments, refunds, settling, venues, wallet
 from hub.work import Repeat, Repeated
+from storage import bookings as booking_store
 from storage import payments as store
 from storage.payments import PaymentRow
 from storage.soundness import MONEY, faults
+from tests import builders
 from tests.money.coming_in import filled
 from tests.money.provider import Provider, clearing, provide
 from tests.world import World, refusal
@@ -94,6 +99,7 @@ async def test_a_paid_hold_is_a_booking_and_both_sides_are_told(shop: World) -> 
     await is_sound(shop, provider)
 
 
+@pytest.mark.abuse("I2")
 async def test_a_payment_under_way_keeps_the_place_as_far_as_the_holds_cap(shop: World) -> None:
     provide(shop.hub, "stripe")
     for wanted, until in ((700, 700), (86_400, 1800)):
@@ -306,6 +312,12 @@ async def test_another_amount_or_currency_confirms_nothing_and_is_shown(shop: Wo
         assert [one.id for one in waiting.payments] == [begun.id]
         assert "was asked for" in waiting.payments[0].finding
     assert isinstance(await refusal(folio.operations(shop.hub, shop.clerk, AskOperations())), Forbidden)
+    by_hand = ResolvePayment(payment_id=begun.id, reason="It was paid back by hand.")
+    assert isinstance(await refusal(payments.resolve(shop.hub, shop.owner, by_hand)), Forbidden)
+    admin = await builders.make_actor(shop.hub, "admin")
+    assert (await payments.resolve(shop.hub, admin, by_hand)).failure == by_hand.reason
+    assert (await folio.operations(shop.hub, admin, AskOperations())).payments == []
+    assert isinstance(await refusal(payments.resolve(shop.hub, admin, by_hand)), WrongState)
     await is_sound(shop)
 
 
@@ -321,6 +333,35 @@ async def test_money_that_is_called_back_is_taken_out_once(shop: World) -> None:
     assert (booking.status, booking.paid) == ("confirmed", 0)
     assert await clearing(shop.hub, "stripe") == 0
     assert (await row(shop, done.id)).disputed_at is not None
+    await is_sound(shop)
+
+
+@pytest.mark.abuse("H6")
+async def test_what_is_called_back_and_not_there_any_more_freezes_the_wallet(shop: World) -> None:
+    (provider,) = provide(shop.hub, "bakong")
+    held = await shop.hold(shop.slot())
+    done = await paid(shop, provider, held.id)
+    async with shop.hub.work(THE_HUB) as work:
+        await booking_store.lock(work.db, held.id)
+        await refunds.give_back(work, held.id, 1000, "The tea was cold.")
+    await sending.work_off(shop.hub)
+    provider.books[await named(shop, done)].disputed = True
+    await settling.settle(shop.hub, done.id)
+    shown = await wallet.show(shop.hub, shop.customer, ReadWallet())
+    assert [(one.balance, one.frozen_at is None) for one in shown.balances] == [(0, True)]
+    assert ((await shop.now(held)).paid, await clearing(shop.hub, "bakong")) == (0, 0)
+    other = await shop.hold(shop.slot(12))
+    again = await paid(shop, provider, other.id)
+    async with shop.hub.work(THE_HUB) as work:
+        await booking_store.lock(work.db, other.id)
+        await refunds.give_back(work, other.id, 1000, "The tea was cold.")
+    await start(shop, (await shop.hold(shop.place())).id, "wallet", amount=600)
+    provider.books[await named(shop, again)].disputed = True
+    await settling.settle(shop.hub, again.id)
+    shown = await wallet.show(shop.hub, shop.customer, ReadWallet())
+    assert [(one.balance, one.frozen_at is None) for one in shown.balances] == [(-600, False)]
+    ask = StartPayment(booking_id=(await shop.hold(shop.place())).id, gateway="wallet", amount=1)
+    assert isinstance(await refusal(payments.start(shop.hub, shop.customer, ask)), TooLittle | AccountFrozen)
     await is_sound(shop)
 
 
@@ -415,6 +456,17 @@ async def test_the_plan_of_the_payment_that_came_is_the_bookings(shop: World) ->
         "completed",
     )
     await is_sound(shop, provider)
+
+
+async def test_what_a_plan_changes_of_a_booking_is_told_also_where_nothing_is_held(hub: Any) -> None:
+    world = await World.build(hub)
+    provide(hub, "stripe")
+    booked = await world.book(world.stay())
+    hub.told.clear()
+    await start(world, booked.id)
+    assert hub.names(f"user:{world.customer.user_id}").count("booking.changed") == 1
+    await start(world, booked.id)
+    assert hub.names(f"user:{world.customer.user_id}").count("booking.changed") == 1
 
 
 async def test_only_those_it_concerns_see_a_payment_and_only_its_payer_how_to_go_on(shop: World) -> None:
