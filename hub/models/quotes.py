@@ -85,7 +85,7 @@ class InstalmentTerms(Thing):
 class FrozenQuote(Thing):
     """What was agreed when a basket was held; it never changes, whatever rates and policies become.
 
-    The item at place 0 is the booking's item at position 1, and stays so when items leave the booking.
+    The item at place 0 is the booking's item at position 1; both are counted anew when items leave.
     """
 
     currency: CurrencyCode

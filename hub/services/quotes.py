@@ -30,6 +30,8 @@ GOOD_FOR = timedelta(minutes=15)
 _PURPOSE = "quote"
 # Minor units that no basket comes to by honest means.
 _MOST = 10**15
+# What is longer is not remembered: a crowd wants the same few things.
+_USUAL_LINES = 40
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -107,7 +109,7 @@ async def agreed(hub: Hub, basket: Basket, wish: Wish) -> Basket:
     known: _Agreement | None = hub.agreements.get(key) if takes_nothing else None
     if known is None or known.until <= now:
         known = await _agreement(hub, basket, wish, now)
-        if takes_nothing:
+        if takes_nothing and len(known.quote.lines) <= _USUAL_LINES:
             hub.remember_agreement(key, known)
     if wish.token is not None:
         said = tickets.read(hub, _PURPOSE, wish.token)

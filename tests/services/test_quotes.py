@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -12,13 +13,14 @@ from pydantic import ValidationError
 from hub.core import GUEST, Actor
 from hub.errors import Forbidden, Invalid, NoStudentLeft, NotOffered, OfferRefused, QuoteExpired, Unauthenticated
 from hub.models.addons import Addon, ChangeAddon
+from hub.models.availability import AskPlaceAvailability, AskRoomAvailability, AskStayAvailability
 from hub.models.bookings import Booking, NameBooking, PlaceHold, ReleaseItem, RescheduleBooking
 from hub.models.offers import CreateOffer
 from hub.models.quotes import AskQuote, FrozenQuote, Quote
 from hub.models.room_types import ChangeRoomType
 from hub.models.terms import CancellationStep, Plan, Tax, Terms
 from hub.models.venues import ChangeVenue
-from hub.services import addons, bookings, holds, offers, quotes, room_types, tickets, venues
+from hub.services import addons, availability, bookings, holds, offers, quotes, room_types, tickets, venues
 from hub.work import Repeat, Repeated
 from storage import dues as dues_store
 from tests import builders
@@ -91,6 +93,25 @@ async def test_a_basket_of_everything_is_quoted_to_anybody_and_held_at_just_that
     ]  # fmt: skip
     assert await frozen(world, held) == FrozenQuote.model_validate(quote.model_dump())
     assert await faults(hub.pool) == {}
+
+
+async def test_what_is_shown_as_free_costs_what_it_says_with_taxes_that_come_on_top(hub: ListeningHub) -> None:
+    world = await World.build(hub)
+    await terms(world)
+    day = world.day(20)
+    nights = {"room_type_id": world.pool.id, "check_in": day, "check_out": day + timedelta(days=3), "quantity": 2}
+    stay = await availability.of_type(hub, GUEST, AskStayAvailability.model_validate(nights))
+    assert stay.price == (await priced(world, world.stay(3, 2))).total == 54_000 + 1350
+    places = AskPlaceAvailability(session_id=world.session.id, quantity=3)
+    assert (await availability.of_session(hub, GUEST, places)).price == (await priced(world, world.place(3))).total
+    hours = {"room_id": world.room.id, "from": world.at(9), "to": world.at(15), "minutes": 75}
+    for slot in (await availability.of_room(hub, GUEST, AskRoomAvailability.model_validate(hours))).slots[:3]:
+        wanted = builders.slot(world.room, slot.starts_at, 1.25)
+        assert slot.price == (await priced(world, wanted)).total
+    await world.book(world.slot(10), by=world.rival)
+    refused = await refusal(world.hold(world.slot(10)))
+    for one in refused.details["alternatives"]:
+        assert one["price"] == (await priced(world, one["item"])).total == 6150
 
 
 async def test_an_addon_counts_the_guests_nights_and_hours_that_are_booked_beside_it(hub: ListeningHub) -> None:
