@@ -16,7 +16,7 @@ function One({ one, path, words, fields, read, load, end }) {
   return html`<li data-one=${one.id}><div><b>${name}</b>${state && html` <span class="state" data-state=${state.shape}>${state.word}</span>`}<p class="small quiet">${detail}</p></div>
     <${Sure} word=${end.word} question=${end.question(name)} sure=${end.word} aria-label=${`${end.word} ${name}`} busy=${busy} onSure=${remove} />
     <${Sentence} refusal=${refusal} />
-    <details class="wide"><summary aria-label=${`Change ${name}`}>Change it</summary><${Form} key=${one.updated_at} name=${`${path}.${one.id}`} submit="Save" label=${`Change ${name}`} send=${change}>${(refused) => fields(one, refused)}<//></details></li>`;
+    <details class="wide"><summary aria-label=${`Change it: ${name}`}>Change it</summary><${Form} key=${one.updated_at} name=${`${path}.${one.id}`} submit="Save" label=${`Change ${name}`} send=${change}>${(refused) => fields(one, refused)}<//></details></li>`;
 }
 
 /**

@@ -17,7 +17,15 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 VOID = {"meta", "link", "input", "br", "path", "rect", "polyline", "circle"}
 PAGES = (
     *("/login", "/register", "/verify", "/verify?channel=phone", "/forgot-password", "/reset-password", "/invitation"),
-    *("/bookings", "/dashboard", "/account", "/account/security"),
+    *(
+        "/bookings",
+        "/dashboard",
+        "/account",
+        "/account/security",
+        "/account/wallet",
+        "/checkout/1",
+        "/admin/operations",
+    ),
     *("/admin/users?q=ana&status=active", "/admin/users/1", "/admin/roles", "/admin/audit?entity=user&venue_id=x"),
 )
 
@@ -59,8 +67,8 @@ async def test_every_page_is_whole_and_obeys_the_policy_of_no_inline_style_or_sc
     hotel = await make_venue(app_server.hub, vera.actor, kind="hotel")
     await make_room_type(app_server.hub, vera.actor, hotel, total_rooms=2)
     await make_session(app_server.hub, vera.actor, hotel)
-    of_venue = (f"/venues/{hotel.id}", f"/venues/{hotel.id}/staff", f"/admin/audit?venue_id={hotel.id}")
-    for path in ("/", *of_venue, *PAGES):
+    kept = [f"/venues/{hotel.id}{name}" for name in ("", "/staff", "/prices", "/terms", "/operations")]
+    for path in ("/", *kept, f"/admin/audit?venue_id={hotel.id}", *PAGES):
         answer = await page(http, path)
         assert answer.status == 200, path
         reader = Reader()
