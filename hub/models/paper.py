@@ -44,7 +44,7 @@ class Sold(Thing):
     """One item of a booking as papers name it."""
 
     title: str
-    kind: Literal["stay", "slot", "place", "addon"]
+    kind: Literal["stay", "slot", "place", "addon", "fee"]
     starts_at: datetime
     ends_at: datetime
     check_in: date | None

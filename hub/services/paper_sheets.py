@@ -163,8 +163,8 @@ def _word(name: str, language: str) -> str:
 
 
 def _described(item: Sold, content: Content) -> list[str]:
-    """Name an item, and on a line of its own when it is; what is sold beside others has no time of its own."""
-    if item.kind == "addon":
+    """Name an item, and on a line of its own when it is; what stands beside others has no time of its own."""
+    if item.kind in ("addon", "fee"):
         return [item.title]
     when = (item.starts_at, item.ends_at, item.check_in, item.check_out)
     return [item.title, saying.span(*when, content.seller.timezone, content.language)]

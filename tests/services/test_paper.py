@@ -13,7 +13,7 @@ from hub.errors import NotFound, Unavailable, WrongState
 from hub.models.bookings import Booking, CancelBooking, NameBooking, RescheduleBooking
 from hub.models.paper import Paper, PaperKind
 from hub.models.terms import Tax, Terms
-from hub.models.venues import ChangeVenue
+from hub.models.venues import Cancellation, ChangeVenue
 from hub.services import bookings, erasure, paper, paper_fonts, paper_sheets, venues
 from storage import paper as store
 from storage import soundness
@@ -166,6 +166,20 @@ async def test_an_invoice_follows_what_was_moved_and_comes_down_to_what_was_kept
     (text,) = pages(await printed(world, booked, "invoice"))
     assert f"Not owed any more EUR -{(12_000 - kept) / 100:.2f}" in text
     assert f"Total EUR {kept / 100:.2f}" in text
+
+
+async def test_what_is_kept_of_an_item_that_was_cancelled_stands_on_the_invoice(world):
+    half = Cancellation(free_until_hours=8760, refund_percent_after=50)
+    await venues.change(world.hub, world.owner, ChangeVenue(venue_id=world.hall.id, cancellation=half))
+    booked = await world.book(world.slot(10), world.slot(14))
+    await pay(world.hub, booked)
+    ask = CancelBooking(booking_id=booked.id, item_ids=[booked.items[0].id])
+    await bookings.cancel(world.hub, world.customer, ask)
+    (text,) = pages(await printed(world, booked, "invoice"))
+    assert "cancellation fee 1 EUR 30.00" in text
+    assert "Total EUR 90.00" in text
+    (text,) = pages(await printed(world, booked))
+    assert "Received in all EUR 90.00" in text
 
 
 async def test_an_invoice_says_which_tax_is_in_it_and_what_the_plan_brings(world):
