@@ -7,10 +7,12 @@ from hub.models.sessions import CreateSession
 from hub.services import placing, sessions
 from storage.pool import as_owner
 from tests.doors import ListeningHub
+from tests.money import planted
+from tests.money.coming_in import paid
 from tests.races import guards, stage
 from tests.races.checking import CHECKS, faults, faults_seen
 
-PLANTED = {
+PLANTED = planted.PLANTED | {
     "a room is claimed twice for one time": """
         INSERT INTO claims (booking_id, item_id, room_id, busy)
         SELECT booking_id, item_id, room_id, busy FROM claims WHERE room_id IS NOT NULL AND booking_id IS NOT NULL
@@ -74,13 +76,14 @@ async def test_every_planted_fault_is_found(hubs: list[ListeningHub]) -> None:
         room_id=house.halls[1],
     )
     await sessions.create(hub, house.owner, workshop)
+    await paid(hub, booked)
     assert await faults(hub.pool) == {}
     await guards.without_constraints(hub.pool)
     for fault, planting in PLANTED.items():
         async with as_owner(hub.pool) as db:
-            planted = db.transaction()
-            await planted.start()
+            undone = db.transaction()
+            await undone.start()
             await db.execute(planting)
             assert fault in await faults_seen(db)
-            await planted.rollback()
+            await undone.rollback()
     assert await faults(hub.pool) == {}
