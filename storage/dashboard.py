@@ -215,7 +215,7 @@ async def days_begun(db: Db, venue_ids: Sequence[int], days: int) -> list[DayBeg
             FROM booking_items AS bi
             JOIN bookings AS b ON b.id = bi.booking_id
             JOIN venues AS v ON v.id = bi.venue_id
-            WHERE bi.venue_id = ANY ($1::bigint[]) AND b.status = 'confirmed'
+            WHERE bi.venue_id = ANY ($1::bigint[]) AND b.status = 'confirmed' AND bi.kind IN ('stay', 'slot', 'place')
               AND bi.starts_at BETWEEN clock_timestamp() - interval '1 day'
                                    AND clock_timestamp() + ($2::integer + 1) * interval '1 day'
         ) AS e
@@ -264,7 +264,7 @@ async def items_today(db: Db, venue_ids: Sequence[int], at_most: int) -> list[It
                    (bi.ends_at AT TIME ZONE v.timezone)::date AS ends
         ) AS l
         WHERE bi.venue_id = ANY ($1::bigint[]) AND b.status IN ('pending', 'confirmed', 'completed', 'no_show')
-          AND bi.starts_at < clock_timestamp() + interval '2 days'
+          AND bi.kind <> 'fee' AND bi.starts_at < clock_timestamp() + interval '2 days'
           AND bi.ends_at > clock_timestamp() - interval '2 days'
           AND CASE bi.kind WHEN 'stay' THEN l.today IN (l.begins, l.ends) ELSE l.today BETWEEN l.begins AND l.ends END
         ORDER BY bi.starts_at, b.id LIMIT $2

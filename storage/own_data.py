@@ -208,6 +208,14 @@ async def wipe_bookings(db: Db, user_id: int) -> list[int]:
         """,
         user_id,
     )
+    await run(
+        db,
+        """
+        UPDATE refunds SET reason = '', decision = CASE WHEN decision IS NOT NULL THEN '' END
+        WHERE user_id = $1 AND (reason <> '' OR decision <> '')
+        """,
+        user_id,
+    )
     return await column(
         db,
         """

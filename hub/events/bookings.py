@@ -71,7 +71,7 @@ class BookingCheckedIn(BookingFact, name="booking.checked_in", audience=AUDIENCE
 
 
 class BookingChanged(BookingFact, name="booking.changed", audience=AUDIENCE):
-    """What a booking says of its guest has changed; what it takes has not."""
+    """What a booking says of its guest, has paid or still takes has changed; it has not moved."""
 
 
 class Withdrawn(Thing):

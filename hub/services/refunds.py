@@ -259,7 +259,10 @@ async def _begin(work: Work, booking_id: int, planned: Planned, reason: str, *, 
 
 
 async def _grant(work: Work, refund: RefundRow) -> None:
-    """Owe the money to the guest, no longer to the venue; what the venue was paid out already it owes."""
+    """Owe the money to the guest, no longer to the venue; what the venue was paid out already it owes.
+
+    The ledger is for ever, so it names the refund, and not why: that may be personal.
+    """
     left = {share.venue_id: share for share in await escrow.shares(work.db, refund.booking_id)}
     entries = [Entry("refunds", refund.amount)]
     for venue_id, amount in refund.shares.items():
@@ -279,7 +282,6 @@ async def _grant(work: Work, refund: RefundRow) -> None:
         booking_id=refund.booking_id,
         refund_id=refund.id,
         by=work.author.user_id,
-        reason=refund.reason,
     )
     if refund.target == "wallet":
         await _into_wallet(work, refund)
@@ -300,7 +302,6 @@ async def _arrive(work: Work, refund: RefundRow, target: Entry, provider_id: str
         [Entry("refunds", -refund.amount), target],
         refund_id=refund.id,
         by=work.author.user_id,
-        reason=refund.reason,
     )
     await store.complete(work.db, refund.id, provider_id)
 

@@ -31,7 +31,7 @@ export function Calendar({ venue, venues, bookings, onVenue }) {
   const from = first.value && first.value >= today ? first.value : today;
   const entries = bookings
     .filter((booking) => SHOWN.has(stateOf(booking)))
-    .flatMap((booking) => booking.items.filter((item) => item.venue_id === venue.id).map((item) => ({ booking, item })))
+    .flatMap((booking) => booking.items.filter((item) => item.venue_id === venue.id && !["addon", "fee"].includes(item.kind)).map((item) => ({ booking, item })))
     .sort((a, b) => Date.parse(a.item.starts_at) - Date.parse(b.item.starts_at));
   const toggle = (what, word) => html`<button type="button" class="button" aria-pressed=${view.value === what} onClick=${() => turnTo(what)}>${word}</button>`;
   return html`<section class="sheet calendar" aria-labelledby="calendar-title">
