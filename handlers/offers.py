@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from handlers.endpoint import EVERYBODY, Call, endpoint
 from hub.models.base import Page
-from hub.models.offers import ChangeOffer, CreateOffer, ListOffers, NameOffer, Offer
+from hub.models.offers import ChangeOffer, CreateOffer, ListedOffer, ListOffers, NameOffer, Offer
 from hub.services import offers
 
 
 @endpoint("offers.list", "GET /offers", may=EVERYBODY)
-async def listed(call: Call, ask: ListOffers) -> Page[Offer]:
+async def listed(call: Call, ask: ListOffers) -> Page[ListedOffer]:
     """List the public offers that can be used now; those who run a venue see all of its own."""
     return await offers.listed(call.hub, call.actor, ask)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hub.models.offers import ListOffers, Offer
+from hub.models.offers import ListedOffer, ListOffers, Offer
 from storage.listing import page, part
 from storage.query import Db, maybe, run, value
 
@@ -60,19 +60,24 @@ async def lock(db: Db, offer_id: int) -> None:
     await run(db, "SELECT FROM offers WHERE id = $1 FOR NO KEY UPDATE", offer_id)
 
 
-async def listed(db: Db, ask: ListOffers, user_id: int | None, *, sees_everything: bool) -> tuple[list[Offer], int]:
+async def listed(
+    db: Db, ask: ListOffers, user_id: int | None, *, sees_everything: bool
+) -> tuple[list[ListedOffer], int]:
     """List one page of the offers that this person may see: the public ones that are on, and all where they work."""
     return await page(
         db,
-        Offer,
+        ListedOffer,
         """
         SELECT o.id, o.venue_id, o.code, o.description, o.basis_points, o.amount, o.currency, o.minimum, o.valid_from,
                o.valid_until, o.total_limit, o.per_person_limit, o.is_public, o.is_active, o.created_at, o.updated_at,
-               count(*) OVER () AS total
+               CASE WHEN tie.sees THEN offer_uses(o.id, NULL, NULL) END AS uses, count(*) OVER () AS total
         FROM offers AS o LEFT JOIN venues AS v ON v.id = o.venue_id
+        CROSS JOIN LATERAL (
+            SELECT coalesce($2::boolean OR v.owner_id = $1::bigint OR EXISTS (
+                SELECT 1 FROM venue_staff AS s WHERE s.venue_id = v.id AND s.user_id = $1), false) AS sees
+        ) AS tie
         WHERE o.deleted_at IS NULL AND v.deleted_at IS NULL
-          AND ($2::boolean OR v.owner_id = $1::bigint
-               OR EXISTS (SELECT 1 FROM venue_staff AS s WHERE s.venue_id = v.id AND s.user_id = $1)
+          AND (tie.sees
                OR (o.is_public AND offer_is_on(o) AND coalesce(v.is_active, true)))
           AND ($3::bigint IS NULL OR o.venue_id = $3)
           AND ($4::text IS NULL OR o.code::text ILIKE $4 OR o.description ILIKE $4)

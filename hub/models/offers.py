@@ -104,3 +104,9 @@ class Offer(Thing):
     is_active: bool
     created_at: datetime
     updated_at: datetime
+
+
+class ListedOffer(Offer):
+    """An offer in a list."""
+
+    uses: int | None = Field(description="How many live bookings use it; only who may see all of its venue's is told.")

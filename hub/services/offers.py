@@ -8,7 +8,7 @@ from typing import Any
 from hub.core import Actor, Hub
 from hub.errors import Invalid, NotFound, OfferRefused, OfferUsedUp
 from hub.models.base import Page
-from hub.models.offers import ChangeOffer, CreateOffer, ListOffers, NameOffer, Offer
+from hub.models.offers import ChangeOffer, CreateOffer, ListedOffer, ListOffers, NameOffer, Offer
 from hub.models.venues import Venue
 from hub.services import access, attempts, inventory, zones
 from storage import access as ties
@@ -18,11 +18,11 @@ from storage import venues as venue_store
 from storage.query import Db
 
 
-async def listed(hub: Hub, actor: Actor, ask: ListOffers) -> Page[Offer]:
+async def listed(hub: Hub, actor: Actor, ask: ListOffers) -> Page[ListedOffer]:
     """List the public offers that can be used now; where one works, and for whoever reads all offers, every offer."""
     async with hub.reading() as db:
         offers, total = await store.listed(db, ask, actor.user_id, sees_everything=actor.may("offer:read"))
-    return Page[Offer].model_validate(ask.of(offers, total))
+    return Page[ListedOffer].model_validate(ask.of(offers, total))
 
 
 async def read(hub: Hub, actor: Actor, ask: NameOffer) -> Offer:

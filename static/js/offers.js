@@ -9,7 +9,7 @@ import { dateTime, money, number, plain } from "./words.js";
 
 const HOW = [["basis_points", "a percentage"], ["amount", "an amount"]];
 
-const offers = asked(`/offers?${data.venue_id ? `venue_id=${data.venue_id}&` : ""}per_page=100`);
+const offers = asked(data.venue_id ? `/offers?venue_id=${data.venue_id}&per_page=100` : "/offers?sort=newest&per_page=100");
 
 function stateOf(one) {
   if (!one.is_active) return { shape: "cancelled", word: "ended" };
@@ -25,11 +25,13 @@ export function Offers({ venue }) {
     name: one.code,
     state: stateOf(one),
     detail: [
+      !venue && one.venue_id && `of venue ${one.venue_id}`,
       one.amount === null ? `${number(one.basis_points / 100)} % off` : `${money(one.amount, one.currency)} off`,
       one.minimum > 0 && one.currency && `from ${money(one.minimum, one.currency)}`,
       one.valid_until && `until ${dateTime(one.valid_until, zone)}`,
       one.total_limit && `${number(one.total_limit)} times in all`,
       one.per_person_limit && `${number(one.per_person_limit)} a person`,
+      one.uses > 0 && `used ${one.uses === 1 ? "once" : `${number(one.uses)} times`}`,
       !one.is_public && "not listed",
       one.description,
     ].filter(Boolean).join(" · "),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hub.core import THE_HUB, Actor, Hub
@@ -54,8 +53,3 @@ async def earn(hub: Hub, actor: Actor, points: int) -> None:
     async with hub.work(THE_HUB) as work:
         lines = [Entry("corrections", -points), Entry("points", points, user_id=actor.user_id)]
         await ledger.post(work.db, "points", POINTS, lines)
-
-
-def ago(**long: float) -> datetime:
-    """Answer when something was that is so long ago."""
-    return datetime.now(UTC) - timedelta(**long)

@@ -12,7 +12,7 @@ from hub.core import THE_HUB, Hub
 from hub.errors import NoStudentLeft, NotAvailable
 from hub.models.addons import Addon, ChangeAddon
 from hub.models.bookings import Booking, CancelBooking, MakeBooking, NameBooking, RescheduleBooking
-from hub.models.offers import ChangeOffer, NameOffer
+from hub.models.offers import ChangeOffer, ListOffers, NameOffer
 from hub.models.payments import StartPayment
 from hub.services import addons, allowances, baskets, bookings, holds, offers, payments, quotes, settling
 from storage import allowances as store
@@ -74,6 +74,8 @@ async def test_one_person_uses_an_offer_no_more_often_than_each_may(hub: Listeni
     mine, theirs = [await asked(hub, who, world.place(), offer_id=offer.id) for who in (world.customer, world.rival)]
     assert await kinds(hub, mine, mine, theirs) == ["placed", "offer_used_up", "placed"]
     assert await kinds(hub, theirs, mine) == ["offer_used_up"] * 2
+    told = [(await offers.listed(hub, who, ListOffers())).items[0].uses for who in (world.clerk, world.customer)]
+    assert told == [2, None]
 
 
 @pytest.mark.abuse("H9")

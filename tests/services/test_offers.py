@@ -42,6 +42,11 @@ async def test_an_offer_is_made_changed_and_ended(hub: ListeningHub) -> None:
     assert (by_amount.total_limit, by_amount.valid_until) == (None, offer.valid_until)
     assert (await changed(hub, owner, offer, basis_points=10_000)).amount is None
     await offers.end(hub, owner, NameOffer(offer_id=offer.id))
+    async with hub.pool.acquire() as db:
+        kept = await db.fetch("SELECT operation, actor_id, venue_id FROM audit WHERE entity = 'offer' ORDER BY id")
+    assert [tuple(one) for one in kept] == [
+        (operation, owner.user_id, venue.id) for operation in ("create", "update", "update", "update")
+    ]
     assert isinstance(await refusal(offers.read(hub, owner, NameOffer(offer_id=offer.id))), NotFound)
     assert (await make_offer(hub, owner, venue)).id != offer.id
 
