@@ -12,7 +12,7 @@ from hub.events.bookings import BookingChanged, BookingConfirmed, BookingFact
 from hub.events.payments import PaymentChanged
 from hub.gateways.payments import Declined, Look, Order
 from hub.models.payments import Payment, State
-from hub.services import allowances, disputes, dues, escrow, refunds, wallet
+from hub.services import allowances, disputes, dues, escrow, refunds, saying, wallet
 from hub.work import Work
 from storage import access as ties
 from storage import bookings as booking_store
@@ -214,7 +214,7 @@ async def _completed(
 ) -> None:
     if (look.amount, look.currency) != (payment.amount, payment.currency):
         # Money that nobody can tell what it is for: a person has to look, and nothing is confirmed by it.
-        took, asked = f"{look.amount} {look.currency}", f"{payment.amount} {payment.currency}"
+        took, asked = saying.money(look.amount, look.currency), saying.money(payment.amount, payment.currency)
         said = f"The provider took {took} where {asked} was asked for."
         log.error("payment %s is held: %s", payment.id, said)
         await store.note(work.db, payment.id, said)
@@ -232,7 +232,8 @@ async def _after(work: Work, payment: PaymentRow, booking: BookingRow | None, lo
         await _take_back(work, payment, booking)
         return
     if look.refunded > await store.refunded(work.db, payment.id):
-        said = f"The provider has given back {look.refunded} {look.currency}, which is more than the hub has asked for."
+        given = saying.money(look.refunded, look.currency)
+        said = f"The provider has given back {given}, which is more than the hub has asked for."
         if payment.finding != said:
             log.error("payment %s has to be looked at: %s", payment.id, said)
             await store.note(work.db, payment.id, said)

@@ -372,7 +372,7 @@ async def test_what_a_provider_gave_back_by_itself_is_shown(shop: World) -> None
     provider.books[await named(shop, done)].refunds["by hand"] = 5
     await settling.settle(shop.hub, done.id)
     waiting = await folio.operations(shop.hub, shop.clerk, AskOperations(venue_id=shop.hall.id))
-    assert ["given back 5 EUR" in one.finding for one in waiting.payments] == [True]
+    assert ["given back EUR 0.05" in one.finding for one in waiting.payments] == [True]
 
 
 async def test_a_wallet_pays_at_once_also_in_part_but_not_more_than_it_has(shop: World) -> None:
