@@ -19,6 +19,7 @@ def add_paying(app: web.Application) -> None:
             web.get(r"/checkout/{booking_id:\d{1,15}}", _checkout),
             web.get("/account/wallet", _wallet),
             web.get("/admin/operations", _operations),
+            web.get("/admin/offers", _offers),
             web.get(r"/venues/{venue_id:\d{1,15}}/operations", _operations_of_venue),
             web.get(r"/venues/{venue_id:\d{1,15}}/prices", _prices),
             web.get(r"/venues/{venue_id:\d{1,15}}/terms", _terms),
@@ -66,6 +67,12 @@ async def _operations(request: web.Request) -> web.Response:
     waiting, api = "What waits for somebody appears here once you are logged in.", "/api/v1/operations"
     data = {"venue_id": None, "currencies": sorted(CURRENCIES)}
     return page(request, "operations", "Operations", waiting, api, template=_TEMPLATE, tabs=ADMIN, data=data)
+
+
+async def _offers(request: web.Request) -> web.Response:
+    waiting, api = "Offers of the whole hub appear here once you are logged in.", "/api/v1/offers"
+    data = {"venue_id": None, "currencies": sorted(CURRENCIES)}
+    return page(request, "prices", "Offers", waiting, api, template=_TEMPLATE, tabs=ADMIN, data=data)
 
 
 async def _operations_of_venue(request: web.Request) -> web.Response:

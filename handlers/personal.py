@@ -38,6 +38,7 @@ ADMIN = Tabs(
         ("/admin/users", "People"),
         ("/admin/roles", "Roles"),
         ("/admin/operations", "Operations"),
+        ("/admin/offers", "Offers"),
         ("/admin/audit", "Audit trail"),
     ),
 )
@@ -50,12 +51,17 @@ _CHOICES = (
     ("booking.confirmed", "a booking is confirmed", True),
     ("booking.rescheduled", "a booking has moved", True),
     ("booking.cancelled", "a booking is cancelled", True),
+    ("booking.reminder", "a booking begins within a day", True),
+    ("payment.completed", "a payment has come in", True),
+    ("instalment.due", "a payment will be due", True),
+    ("instalment.missed", "a payment was missed", True),
 )
 # What is written down, as the trail calls it.
 _ENTITIES = (
     *("user", "user_role", "role", "role_permission", "identity", "second_factor", "login", "file"),
     *("venue", "venue_staff", "venue_invitation", "room_type", "room", "session", "closure", "addon"),
     *("booking", "booking_item", "payment", "refund", "instalment", "rate", "offer", "adjustment", "webhook"),
+    *("check_in", "calendar_feed"),
 )
 
 _LONGEST_ID = 15

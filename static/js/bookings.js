@@ -4,6 +4,7 @@ import { Actions, Dialogs, paidWords, stateOf } from "./acting.js";
 import { person } from "./account.js";
 import { useLit } from "./announce.js";
 import { bookings, itemTime } from "./basket.js";
+import { CalendarFeed } from "./calendar-feed.js";
 import { State } from "./desk-feed.js";
 import { draw, html, now } from "./page.js";
 import { Papers } from "./papers.js";
@@ -23,6 +24,7 @@ function Mine() {
     <${Section} title="Coming up" rows=${coming} marks=${marks} />
     ${!coming.length && html`<p class="quiet">Nothing is booked. <a href="/">Find a room, a hall or a session.</a></p>`}
     ${past.length > 0 && html`<${Section} title="Before" rows=${past} marks=${marks} />`}
+    <${CalendarFeed} />
     <${Dialogs} />`;
 }
 

@@ -82,7 +82,7 @@ function Row({ booking, at, venues, isLit }) {
   return html`<li ref=${row} class=${isLit ? "lit" : undefined} data-booking=${booking.id} data-state=${state}>
     <div><p><b>${isNew && html`<span class="unseen">new</span> `}${name}</b></p>
       ${booking.items.map((item) => html`<p class="small" key=${item.id}>${item.title}${item.quantity > 1 ? ` × ${item.quantity}` : ""}${itemTime(item, zone) && html` · <span class="number">${itemTime(item, zone)}</span>`}</p>`)}
-      <p class="row small quiet"><span class="number">${money(booking.price, booking.currency)}${booking.price > 0 ? `, ${paidWords(booking)}` : ""}</span><span class="number">${booking.reference}</span><time datetime=${booking.updated_at}>${ago(booking.updated_at, now.value)}</time>${booking.notes && html`<span class="notes">“${booking.notes}”</span>`}</p>
+      <p class="row small quiet"><span class="number">${money(booking.price, booking.currency)}${booking.price > 0 ? `, ${paidWords(booking)}` : ""}</span><a class="number" href=${`/checkout/${booking.id}`} aria-label=${`${booking.reference}, its payments`}>${booking.reference}</a><time datetime=${booking.updated_at}>${ago(booking.updated_at, now.value)}</time>${booking.notes && html`<span class="notes">“${booking.notes}”</span>`}</p>
       ${booking.cancel_reason && html`<p class="small quiet">“${booking.cancel_reason}”</p>`}</div>
     <div class="aside"><${State} booking=${booking} /><${Actions} booking=${booking} zone=${zone} isDesk=${true} /></div>
   </li>`;

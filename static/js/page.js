@@ -59,7 +59,7 @@ function Person() {
     <button type="button" class="button bare" onClick=${logOut}>Log out</button>`;
 }
 
-const ADMIN_PAGES = [["user:read", "/admin/users"], ["role:read", "/admin/roles"], ["audit:read", "/admin/audit"]];
+const ADMIN_PAGES = [["user:read", "/admin/users"], ["role:read", "/admin/roles"], ["payment:read", "/admin/operations"], ["audit:read", "/admin/audit"]];
 
 /** Whether a role of this person carries a permission, or manages its resource. */
 export function may(permission) {

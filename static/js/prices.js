@@ -7,6 +7,7 @@ import { OnItsWay, Section, Waiting, asked, drawFor, useTogether } from "./perso
 import { Rates } from "./rates.js";
 
 const venue = asked(`/venues/${data.venue_id}`);
+const CODES = "A code takes something off. Only one counts for a booking.";
 
 function Prices() {
   if (!useTogether(venue)) return html`<${OnItsWay} />`;
@@ -14,9 +15,15 @@ function Prices() {
   if (!of) return html`<${Waiting} of=${venue} />`;
   return html`<div class="stack">
     <${Section} title="Rates" id="rates"><p class="small quiet">What a night or hour costs in a season or on some weekdays. The narrowest that fits counts; what is held or booked keeps its price.</p><${Rates} venue=${of} /><//>
-    <${Section} title="Offers" id="offers"><p class="small quiet">A code takes something off. Only one counts for a booking.</p><${Offers} venue=${of} /><//>
+    <${Section} title="Offers" id="offers"><p class="small quiet">${CODES}</p><${Offers} venue=${of} /><//>
     <${Section} title="Add-ons" id="addons"><p class="small quiet">What is sold beside rooms and places.</p><${Addons} venue=${of} /><//>
   </div>`;
 }
 
-drawFor(Prices);
+/** What counts at every venue. */
+function OffersOfAll() {
+  return html`<${Section} title="Offers of the whole hub" id="offers"><p class="small quiet">${CODES}</p><${Offers} /><//>`;
+}
+
+if (data.venue_id) drawFor(Prices);
+else drawFor(OffersOfAll, "offer:read");

@@ -1,6 +1,7 @@
 /** One's own account: who one is, what one is told, and what the hub has kept. */
 
 import { ask, nowIs, person } from "./account.js";
+import { CalendarFeed } from "./calendar-feed.js";
 import { Checkbox, Choice, Field, Form, everything } from "./fields.js";
 import { MyData } from "./my-data.js";
 import { data, html } from "./page.js";
@@ -49,7 +50,8 @@ function Standing() {
 function Choices() {
   const chosen = person.value.notification_choices;
   const send = (form) => save({ notification_choices: { ...chosen, ...everything(form) } });
-  const boxes = (wanted) => data.choices.filter(([name]) => name.startsWith("booking.") === wanted).map(([name, words, unsaid]) => html`<${Checkbox} key=${name} name=${name} label=${words} defaultChecked=${chosen[name] ?? unsaid} />`);
+  // What has happened is named with a dot, how one is told of it is not.
+  const boxes = (wanted) => data.choices.filter(([name]) => name.includes(".") === wanted).map(([name, words, unsaid]) => html`<${Checkbox} key=${name} name=${name} label=${words} defaultChecked=${chosen[name] ?? unsaid} />`);
   return html`<${Form} name="choices" submit="Save" done="Saved." label="Notifications" send=${send}>${() => html`
     <fieldset><legend>Tell me</legend>${boxes(false)}</fieldset><fieldset><legend>when</legend>${boxes(true)}</fieldset>
     <p class="small quiet">What concerns your log-in, such as codes and new passwords, always comes.</p>`}<//>`;
@@ -62,6 +64,7 @@ function Account() {
     </div><div class="stack">
       <${Section} title="Picture" id="picture"><${Picture} /><//>
       <${Section} title="Standing" id="standing"><${Standing} /><//>
+      <${Section} title="Your calendar" id="calendar"><${CalendarFeed} /><//>
       <${Section} title="Your data" id="data"><${MyData} /><//>
     </div></div>`;
 }

@@ -19,6 +19,7 @@ const name = `wishes.${data.venue_id}`;
 
 export const wishes = signal({ ...NONE, ...kept(name) });
 const points = asked("/points");
+const offers = asked(`/offers?venue_id=${data.venue_id}&can_be_used=true&per_page=20`);
 const addons = asked(`/addons?venue_id=${data.venue_id}&is_active=true&per_page=100`);
 
 function wish(fields) {
@@ -62,7 +63,12 @@ export function useQuote(items) {
 function Code({ refusal }) {
   const input = useRef(null);
   const { offer } = wishes.value;
+  const listed = (offers.data.value?.items ?? []).filter((one) => one.is_public && one.is_active);
   const apply = () => wish({ offer: input.current.value.trim() });
+  const use = (code) => {
+    input.current.value = code.toLowerCase() === offer.toLowerCase() ? "" : code;
+    apply();
+  };
   const onKeyDown = (event) => {
     if (event.key !== "Enter") return;
     event.preventDefault();
@@ -70,6 +76,7 @@ function Code({ refusal }) {
   };
   return html`<div class="field"><label for="offer-code">Code of an offer</label><div class="row"><input ref=${input} id="offer-code" name="offer" maxlength="40" autocomplete="off" spellcheck=${false} defaultValue=${offer} aria-invalid=${refusal ? "true" : undefined} aria-describedby=${refusal ? "offer-wrong" : undefined} onKeyDown=${onKeyDown} />
     <button type="button" class="button" onClick=${apply}>Use it</button></div>
+    ${listed.length > 0 && html`<div class="row">${listed.map((one) => html`<button type="button" class="button" key=${one.id} aria-pressed=${one.code.toLowerCase() === offer.toLowerCase()} onClick=${() => use(one.code)}>${one.code}: ${one.amount === null ? `${number(one.basis_points / 100)} %` : money(one.amount, one.currency)} off</button>`)}</div>`}
     ${refusal && html`<span class="wrong" id="offer-wrong" role="alert">${refusal.message}</span>`}</div>`;
 }
 
@@ -85,7 +92,7 @@ export function Extras({ venue, priced }) {
   const [isOpen, setOpen] = useState(Boolean(offer || useThem || asStudent || Object.values(wanted).some(Boolean)));
   const mine = points.data.value?.points ?? 0;
   useEffect(() => {
-    if (isOpen && !addons.data.value) addons.load();
+    if (isOpen) for (const one of [addons, offers]) if (!one.data.value) one.load();
     if (person.value && venue.terms.point_value) points.load();
   }, [isOpen, person.value?.id]);
   const quote = priced?.quote;

@@ -6,11 +6,13 @@ import { data, html, may, now } from "./page.js";
 import { OnItsWay, Section, Waiting, asked, drawFor, useTogether } from "./personal.js";
 import { Face } from "./picture.js";
 import { RoleBoxes, Status, chosenRoles, ownRank, roleNames } from "./people.js";
+import { UserWallet } from "./user-wallet.js";
 import { ago, dateTime } from "./words.js";
 
 const path = `/users/${data.user_id}`;
 const found = asked(path);
 const roles = asked("/roles?per_page=100");
+const wallet = asked(`/wallet?user_id=${data.user_id}`);
 const take = (answer) => void (found.data.value = answer);
 
 function Facts({ of }) {
@@ -69,7 +71,7 @@ function Others({ of }) {
 }
 
 function Person() {
-  const isReady = useTogether(...(may("role:read") ? [found, roles] : [found]));
+  const isReady = useTogether(found, ...(may("role:read") ? [roles] : []), ...(may("payment:read") ? [wallet] : []));
   const of = found.data.value;
   if (!isReady) return html`<${OnItsWay} />`;
   if (!of) return html`<${Waiting} of=${found} />`;
@@ -81,6 +83,7 @@ function Person() {
     ${!isMe && !isBelow && html`<p class="quiet">They stand at your own rank or above, so you can only look.</p>`}
     <div class="columns"><div class="stack">
       <${Section} title="Account" id="about"><${Facts} of=${of} /><//>
+      ${may("payment:read") && html`<${Section} title="Wallet" id="wallet"><${UserWallet} wallet=${wallet} /><//>`}
       ${mayChange && html`<${Section} title="Profile" id="profile"><${Profile} key=${of.id} of=${of} /><//>`}
     </div><div class="stack">
       ${mayChange && html`<${Section} title=${of.status === "suspended" ? "Suspended" : "Suspend"} id="suspend"><${Suspending} of=${of} /><//>`}

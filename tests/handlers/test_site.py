@@ -25,6 +25,7 @@ PAGES = (
         "/account/wallet",
         "/checkout/1",
         "/admin/operations",
+        "/admin/offers",
     ),
     *("/admin/users?q=ana&status=active", "/admin/users/1", "/admin/roles", "/admin/audit?entity=user&venue_id=x"),
 )
