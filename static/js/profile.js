@@ -1,7 +1,6 @@
 /** One's own account: who one is, what one is told, and what the hub has kept. */
 
 import { ask, nowIs, person } from "./account.js";
-import { CalendarFeed } from "./calendar-feed.js";
 import { Checkbox, Choice, Field, Form, everything } from "./fields.js";
 import { MyData } from "./my-data.js";
 import { data, html } from "./page.js";
@@ -64,7 +63,6 @@ function Account() {
     </div><div class="stack">
       <${Section} title="Picture" id="picture"><${Picture} /><//>
       <${Section} title="Standing" id="standing"><${Standing} /><//>
-      <${Section} title="Your calendar" id="calendar"><${CalendarFeed} /><//>
       <${Section} title="Your data" id="data"><${MyData} /><//>
     </div></div>`;
 }
