@@ -53,7 +53,7 @@ def _table(name: str, about: str, rows: Iterable[tuple[str, str, str]]) -> str:
 
 
 def _declaration(name: str, schema: Schema) -> str:
-    about = f"/** {schema['description']} */\n" if "description" in schema else ""
+    about = f"/** {' '.join(schema['description'].split())} */\n" if "description" in schema else ""
     if schema.get("type") != "object" or "properties" not in schema:
         return f"{about}export type {name} = {type_of(schema)};\n"
     return f"{about}export interface {name} {_object(schema, '')}\n"

@@ -1240,9 +1240,7 @@ export interface FoundVenue {
   amenities: string[];
 }
 
-/** What was agreed when a basket was held; it never changes, whatever rates and policies become.
-
-The item at place 0 is the booking's item at position 1, and stays so when items leave the booking. */
+/** What was agreed when a basket was held; it never changes, whatever rates and policies become. The item at place 0 is the booking's item at position 1; both are counted anew when items leave. */
 export interface FrozenQuote {
   /** ISO 4217 code. */
   currency: string;
@@ -1670,6 +1668,38 @@ export interface ListWebhooks {
   venue_id: number;
 }
 
+/** An offer in a list. */
+export interface ListedOffer {
+  id: number;
+  /** None: it is the whole hub's. */
+  venue_id: number | null;
+  code: string;
+  description: string;
+  /** Off the price, in basis points: 1000 is 10 %. */
+  basis_points: number | null;
+  /** Off the price, in minor units. */
+  amount: number | null;
+  /** Of the amount and the minimum; none: any. */
+  currency: string | null;
+  /** The least that must be spent before it, in minor units. */
+  minimum: number;
+  valid_from: string | null;
+  valid_until: string | null;
+  total_limit: number | null;
+  per_person_limit: number | null;
+  is_public: boolean;
+  is_active: boolean;
+  created_at: string;
+  updated_at: string;
+  /** How many live bookings use it; only who may see all of its venue's is told. */
+  uses: number | null;
+}
+
+export interface ListedOfferPage {
+  items: ListedOffer[];
+  meta: PageMeta;
+}
+
 /** An e-mail address, also accepted under the name username, its password, and the second factor if there is one. */
 export interface LogIn {
   email?: string | null;
@@ -1880,11 +1910,6 @@ export interface Offer {
   is_active: boolean;
   created_at: string;
   updated_at: string;
-}
-
-export interface OfferPage {
-  items: Offer[];
-  meta: PageMeta;
 }
 
 /** What of money waits for somebody; at most a hundred of each, the oldest first. */
@@ -2355,6 +2380,12 @@ export interface ResetPassword {
   /** At least 10 characters, at most 128 bytes. */
   password: string;
   totp_code?: string | null;
+}
+
+/** How somebody has settled by hand what a provider said that cannot be right. */
+export interface ResolvePayment {
+  payment_id: number;
+  reason: string;
 }
 
 /** Try a refund again; one that its provider has refused for good can go another way. */
@@ -3069,7 +3100,7 @@ export interface Facts {
   "availability.changed": Told<"availability.changed", Changes>;
   /** A booking was cancelled, or a hold released; what it had taken is free. */
   "booking.cancelled": Told<"booking.cancelled", Booking>;
-  /** What a booking says of its guest has changed; what it takes has not. */
+  /** What a booking says of its guest, has paid or still takes has changed; it has not moved. */
   "booking.changed": Told<"booking.changed", Booking>;
   /** The guests are here: a desk of the booking has read their code. */
   "booking.checked_in": Told<"booking.checked_in", Booking>;
@@ -3184,7 +3215,7 @@ export interface Commands {
   /** Move a booking to new items, priced anew; it has all the new places or keeps the old ones. */
   "bookings.reschedule": { ask: RescheduleBooking; answer: Booking };
   /** Have the address of your bookings lead nowhere. */
-  "calendars.end": { ask: Record<string, unknown>; answer: null };
+  "calendars.delete": { ask: Record<string, unknown>; answer: null };
   /** Tell whether your bookings can be subscribed to. */
   "calendars.state": { ask: Record<string, unknown>; answer: CalendarFeed };
   /** Let the guests of a confirmed booking in by their code, from the day on which it begins; once at each venue. */
@@ -3262,7 +3293,7 @@ export interface Commands {
   /** Read one offer. */
   "offers.get": { ask: NameOffer; answer: Offer };
   /** List the public offers that can be used now; those who run a venue see all of its own. */
-  "offers.list": { ask: ListOffers; answer: OfferPage };
+  "offers.list": { ask: ListOffers; answer: ListedOfferPage };
   /** List what of money waits for somebody: of a venue for its staff, of all the hub for admins. */
   "operations.list": { ask: AskOperations; answer: Operations };
   /** Sign links to a booking's receipt, invoice, calendar file and check-in code, good for you and for five minutes. */
@@ -3277,6 +3308,8 @@ export interface Commands {
   "payments.methods": { ask: Record<string, unknown>; answer: PaymentMethods };
   /** Read a payment; its payer also gets what is needed to go on with it. */
   "payments.read": { ask: NamePayment; answer: StartedPayment };
+  /** Note that you have settled by hand what a provider said that cannot be right; what is still open ends. */
+  "payments.resolve": { ask: ResolvePayment; answer: StartedPayment };
   /** Begin to pay for a booking or hold, which is kept for you meanwhile; from the wallet it is paid at once. */
   "payments.start": { ask: StartPayment; answer: StartedPayment };
   /** Look up permissions, by role, by resource or by their name. */
