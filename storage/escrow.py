@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from hub.models.quotes import FrozenQuote
-from storage.query import Db, many, run, value
+from storage.query import Db, many, run
 
 
 class Share(BaseModel):
@@ -105,13 +104,3 @@ async def due(db: Db, booking_id: int | None, usual_hours: int, at_most: int) ->
 async def close(db: Db, booking_id: int, venue_id: int) -> None:
     """Look no more for money of a booking at a venue, until some comes in again."""
     await run(db, "DELETE FROM open_escrows WHERE booking_id = $1 AND venue_id = $2", booking_id, venue_id)
-
-
-async def quote(db: Db, booking_id: int) -> FrozenQuote | None:
-    """Read what was agreed with a booking; None for one that is older than quotes, or was imported."""
-    agreed = await value(
-        db,
-        "SELECT q.quote FROM bookings AS b JOIN frozen_quotes AS q ON q.id = b.quote_id WHERE b.id = $1",
-        booking_id,
-    )
-    return None if agreed is None else FrozenQuote.model_validate(agreed)

@@ -12,7 +12,7 @@ from hub.models.terms import Terms
 from hub.models.wallet import Released
 from hub.services.sharing import split
 from hub.work import Work
-from storage import bookings, ledger, venues
+from storage import bookings, dues, ledger, venues
 from storage import escrow as store
 from storage import wallet as wallets
 from storage.bookings import BookingRow
@@ -36,10 +36,8 @@ async def take_in(
     booking: BookingRow,
     source: Entry,
     *,
-    kind: str = "payment",
-    payment_id: int | None = None,
+    payment_id: int,
     by: int | None = None,
-    reason: str = "",
 ) -> None:
     """Put what came in for a locked booking into escrow, each venue its share; `source`, below zero, is whose it was.
 
@@ -51,14 +49,7 @@ async def take_in(
         if part:
             entries.append(Entry("escrow", part, venue_id=share.venue_id, booking_id=booking.id))
     await ledger.post(
-        work.db,
-        kind,
-        booking.currency,
-        entries,
-        booking_id=booking.id,
-        payment_id=payment_id,
-        by=by,
-        reason=reason,
+        work.db, "payment", booking.currency, entries, booking_id=booking.id, payment_id=payment_id, by=by
     )
 
 
@@ -71,7 +62,7 @@ def missing(shares: list[Share], amount: int) -> list[int]:
     return lacking if sum(lacking) == amount else split(amount, lacking if any(lacking) else prices)
 
 
-async def level(work: Work, booking: BookingRow, *, reason: str = "") -> None:
+async def level(work: Work, booking: BookingRow) -> None:
     """Move what a locked booking has in escrow between venues, after its items have moved between them."""
     shares = await store.shares(work.db, booking.id)
     if len(shares) < 2:
@@ -84,7 +75,7 @@ async def level(work: Work, booking: BookingRow, *, reason: str = "") -> None:
         if want != share.escrow
     ]
     if entries:
-        await ledger.post(work.db, "levelled", booking.currency, entries, booking_id=booking.id, reason=reason)
+        await ledger.post(work.db, "levelled", booking.currency, entries, booking_id=booking.id)
 
 
 async def due(hub: Hub) -> list[Due]:
@@ -108,7 +99,7 @@ async def release(hub: Hub, one: Due) -> bool:
 
 
 async def _pay_out(hub: Hub, work: Work, booking: BookingRow, share: Share) -> None:
-    quote = await store.quote(work.db, booking.id)
+    quote = await dues.quote(work.db, booking.id)
     parts = parted(share, quote, hub.settings.fee_basis_points)
     amounts: dict[AccountKind, int] = {
         "escrow": -share.escrow,

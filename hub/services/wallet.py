@@ -58,37 +58,14 @@ async def pay(work: Work, booking: BookingRow, payment: Payment) -> None:
     await tell(work, payment.user_id, payment.currency)
 
 
-async def put_in(
-    work: Work,
-    user_id: int,
-    currency: str,
-    source: Entry,
-    *,
-    kind: str,
-    booking_id: int | None = None,
-    payment_id: int | None = None,
-    refund_id: int | None = None,
-    reason: str = "",
-) -> None:
-    """Put money into a wallet that comes from somewhere else in the ledger: `source`, which is below zero, gives it."""
-    await ledger.post(
-        work.db,
-        kind,
-        currency,
-        [source, Entry("wallet", -source.amount, user_id=user_id)],
-        booking_id=booking_id,
-        payment_id=payment_id,
-        refund_id=refund_id,
-        by=work.author.user_id,
-        reason=reason,
-    )
-    await tell(work, user_id, currency)
-
-
 async def top_up(work: Work, payment: Payment) -> None:
     """Fill the payer's wallet with a payment that has come in; the caller tells the payment."""
-    source = Entry("clearing", -payment.amount, gateway=payment.gateway)
-    await put_in(work, payment.user_id, payment.currency, source, kind="top_up", payment_id=payment.id)
+    entries = [
+        Entry("clearing", -payment.amount, gateway=payment.gateway),
+        Entry("wallet", payment.amount, user_id=payment.user_id),
+    ]
+    await ledger.post(work.db, "top_up", payment.currency, entries, payment_id=payment.id, by=work.author.user_id)
+    await tell(work, payment.user_id, payment.currency)
 
 
 async def take_back(work: Work, payment: Payment, *, reason: str = "") -> None:

@@ -223,7 +223,7 @@ async def test_escrow_is_levelled_when_items_have_moved_between_venues(world: Wo
     async with world.hub.work(world.customer) as work:
         row = await booking_store.lock(work.db, booked.id)
         assert row is not None
-        await escrow.level(work, row, reason="It was moved.")
+        await escrow.level(work, row)
     venue_ids = sorted((world.hall.id, world.hotel.id))
     levelled = dict(zip(venue_ids, await standing(world, booked), strict=True))
     assert levelled == {world.hall.id: (9000, 0, 0, 0), world.hotel.id: (3000, 0, 0, 0)}
