@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from hub.models.bookings import BookingStatus
 from hub.models.paper import Content, Flow, Paper, PaperKind, Seller, Sold, TaxShare
-from storage.query import Db, maybe, run, value
+from storage.query import Db, many, maybe, run, value
 
 
 class Sheet(BaseModel):
@@ -101,6 +101,19 @@ async def newest(db: Db, booking_id: int, venue_id: int, kind: PaperKind) -> Pap
         booking_id,
         venue_id,
         kind,
+    )
+
+
+async def of_person(db: Db, user_id: int) -> list[Paper]:
+    """List all papers that were issued to a person, the oldest first."""
+    return await many(
+        db,
+        Paper,
+        """
+        SELECT p.venue_id, p.kind, p.number, p.booking_id, p.replaces, p.guest, p.content, p.issued_at
+        FROM papers AS p JOIN bookings AS b ON b.id = p.booking_id WHERE b.user_id = $1 ORDER BY p.id
+        """,
+        user_id,
     )
 
 

@@ -8,7 +8,9 @@ from pydantic import ConfigDict, Field
 
 from hub.models.base import Ask, Thing
 from hub.models.bookings import Booking, BookingChange
+from hub.models.calendars import CalendarFeed
 from hub.models.identities import Identity
+from hub.models.paper import Paper
 from hub.models.payments import Payment
 from hub.models.refunds import Refund
 from hub.models.users import Login, Password, User
@@ -65,6 +67,8 @@ class Export(Thing):
     refunds: list[Refund]
     wallet: list[Balance]
     wallet_entries: list[WalletEntry]
+    papers: list[Paper]
+    calendar: CalendarFeed | None
     works_at: list[WorksAt]
     leads: list[Leads]
     files: list[OwnFile]

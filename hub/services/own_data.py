@@ -9,9 +9,11 @@ from hub.errors import Unauthenticated, Unavailable
 from hub.models.own_data import Erase, Export
 from hub.services import erasure, files, identities, reauthentication
 from storage import bookings as booking_store
+from storage import calendars as calendar_store
 from storage import identities as identity_store
 from storage import logins as login_store
 from storage import own_data as store
+from storage import paper as paper_store
 from storage import users
 from storage import wallet as wallets
 
@@ -37,6 +39,8 @@ async def export(hub: Hub, actor: Actor) -> Export:
             refunds=await store.refunds(db, user_id),
             wallet=await wallets.balances(db, user_id),
             wallet_entries=await store.wallet_entries(db, user_id),
+            papers=await paper_store.of_person(db, user_id),
+            calendar=await calendar_store.feed(db, user_id),
             works_at=await store.works_at(db, user_id),
             leads=await store.leads(db, user_id),
             files=await store.files(db, user_id),

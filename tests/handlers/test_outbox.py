@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from playwright.async_api import Browser
 
 from hub.app import build
 from hub.core import GUEST
+from hub.gateways.mail import Attachment, Mail, Outbox
 from hub.jobs import queue
 from hub.services import mail
 from hub.settings import Settings
@@ -63,6 +65,21 @@ async def test_a_letter_is_shown_as_text_and_in_a_frame_that_can_do_nothing(http
     assert "allow-scripts" not in policy
     assert framed.headers["Cache-Control"] == "no-store"
     assert "&lt;script&gt;" in framed.text
+
+
+async def test_what_goes_with_a_letter_is_saved_from_its_page(http: Http, app_server: AppServer):
+    file = Attachment("booking.ics", "text/calendar; method=PUBLISH", b"BEGIN:VCALENDAR")
+    letter = Mail(1, "ana@example.org", "Hello", "Hello.", "<p>Hello.</p>", datetime.now(UTC), (file,))
+    for _ in range(2):
+        await Outbox(app_server.hub.pool).send(letter)
+    async with app_server.hub.reading() as db:
+        (kept,) = await letters.newest(db, "ana@example.org", 10)
+    page = await http.get(f"//dev/mail/{kept.id}")
+    assert f'<a href="/dev/mail/{kept.id}/1">booking.ics</a>' in page.text
+    saved = await http.get(f"//dev/mail/{kept.id}/1")
+    assert (saved.body, saved.headers["Cache-Control"]) == (file.body, "no-store")
+    assert saved.headers["Content-Disposition"] == 'attachment; filename="booking.ics"'
+    assert (await http.get(f"//dev/mail/{kept.id}/2")).status == 404
 
 
 async def test_an_sms_has_no_html_and_nobody_no_letter(http: Http, app_server: AppServer):

@@ -15,14 +15,14 @@ from hub import rooms
 from hub.core import Actor
 from hub.errors import Forbidden, HubError, Invalid, NotFound, StillInCharge, Unauthenticated
 from hub.live import replay
-from hub.models.bookings import CancelBooking, RescheduleBooking
+from hub.models.bookings import CancelBooking, NameBooking, RescheduleBooking
 from hub.models.files import Size, Upload
 from hub.models.own_data import Erase
 from hub.models.payments import StartPayment
 from hub.models.people import NamePerson
 from hub.models.users import ChangeMe
 from hub.models.venues import NameVenue
-from hub.services import accounts, bookings, files, own_data, payments, people, venues
+from hub.services import accounts, bookings, calendars, files, own_data, paper, payments, people, venues
 from storage import own_data as store
 from tests.doors import PASSWORD, ListeningHub
 from tests.identities import actor_of, ask, good, log_in, run
@@ -260,6 +260,8 @@ async def test_the_export_holds_all_that_is_ones_own_and_nothing_else(hub: Liste
     await filled(hub, actor, 500)
     held = await world.hold(world.slot(6, days=12), by=actor)
     await payments.start(hub, actor, StartPayment(booking_id=held.id, gateway="wallet", amount=200))
+    await paper.printed(hub, actor, NameBooking(booking_id=held.id), "receipt")
+    await calendars.subscribe(hub, actor)
     export = await own_data.export(hub, actor)
     text = export.model_dump_json()
     missing = [word for word in WORDS if word.lower() not in text.lower()]
@@ -270,6 +272,8 @@ async def test_the_export_holds_all_that_is_ones_own_and_nothing_else(hub: Liste
     assert [(one.gateway, one.amount) for one in export.payments] == [("wallet", 200)]
     assert [one.balance for one in export.wallet] == [300]
     assert [(one.amount, one.balance) for one in export.wallet_entries] == [(500, 500), (-200, 300)]
+    assert [(one.kind, one.number, one.content.received) for one in export.papers] == [("receipt", 1, 200)]
+    assert export.calendar is not None
     assert [file.url for file in export.files] == [export.user.picture_url]
     assert "of the rival" not in text
     for secret in ("password_hash", "argon2", "secret_hash", "token"):
