@@ -14,7 +14,7 @@ from hub.models.bookings import (
     NameBooking,
     RescheduleBooking,
 )
-from hub.models.cancellations import Cancellation, CancelledBooking
+from hub.models.cancellations import CancellationPreview, CancelledBooking
 from hub.services import bookings
 
 
@@ -51,7 +51,7 @@ async def history(call: Call, ask: NameBooking) -> BookingHistory:
 
 
 @endpoint("bookings.cancellation", "GET /bookings/{booking_id}/cancellation")
-async def cancellation(call: Call, ask: AskCancellation) -> Cancellation:
+async def cancellation(call: Call, ask: AskCancellation) -> CancellationPreview:
     """Show what cancelling a booking, some of its items or fewer of one would give back now."""
     return await bookings.cancellation(call.hub, call.actor, ask)
 

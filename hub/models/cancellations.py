@@ -34,7 +34,7 @@ class PlannedRefund(Thing):
     amount: int
 
 
-class Cancellation(Thing):
+class CancellationPreview(Thing):
     """What cancelling gives back if it is done now; doing it gives back exactly that."""
 
     booking_id: int

@@ -29,16 +29,17 @@ from hub.models.bookings import (
     NameBooking,
     RescheduleBooking,
 )
-from hub.models.cancellations import Cancellation, CancelledBooking
+from hub.models.cancellations import CancellationPreview, CancelledBooking
 from hub.services import access, allowances, baskets, cancelling, catalogue, placing, quotes, reducing, refunds
 from hub.services.baskets import Basket
 from hub.services.cancelling import Verdict
 from hub.work import Work
 from storage import access as ties
+from storage import booking_letters as letters
 from storage import bookings as store
 from storage import cancelling as refund_store
 from storage import catalogue as versions
-from storage import claims
+from storage import claims, payments
 from storage.bookings import BookingRow
 from storage.query import Db
 
@@ -111,7 +112,7 @@ async def listed(hub: Hub, actor: Actor, ask: ListBookings) -> Page[Booking]:
     return Page[Booking].model_validate(ask.of(items, found.total))
 
 
-async def cancellation(hub: Hub, actor: Actor, ask: AskCancellation) -> Cancellation:
+async def cancellation(hub: Hub, actor: Actor, ask: AskCancellation) -> CancellationPreview:
     """Show what cancelling would give back at this moment; doing it gives back exactly that."""
     async with hub.one_moment() as db:
         booking = await access.changing(db, actor, ask.booking_id)
@@ -132,6 +133,7 @@ async def cancel(hub: Hub, actor: Actor, ask: CancelBooking) -> CancelledBooking
         if verdict.is_whole:
             await claims.release_bookings(work.db, [booking.id])
             await store.cancel(work.db, [booking.id], ask.reason, ask.reason_code)
+            await payments.ask_of_others(work.db, booking.id, None)
             cancelled = await told(work, BookingCancelled(booking_id=booking.id))
         else:
             await reducing.reduce(work, booking, verdict)
@@ -140,6 +142,7 @@ async def cancel(hub: Hub, actor: Actor, ask: CancelBooking) -> CancelledBooking
             changed_by = actor.user_id or booking.user_id
             await store.record_change(work.db, booking.id, changed_by, ask.reason, _kept(before), _kept(after))
             tell_left(work, before, after)
+            await letters.enqueue(work.db, [booking.id], ["booking.reduced"])
             cancelled = await told(work, BookingChanged(booking_id=booking.id))
         return work.answer(CancelledBooking.model_validate(cancelled.model_dump() | {"refunds": given}))
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from hub.errors import Invalid, NotFound
 from hub.models.bookings import AskCancellation, Booking, BookingItem
-from hub.models.cancellations import Cancellation, CancelledPart, PlannedRefund
+from hub.models.cancellations import CancellationPreview, CancelledPart, PlannedRefund
 from hub.models.quotes import CancellationTerms
 from hub.services import curves, refunds
 from hub.services.sharing import split
@@ -201,7 +201,7 @@ async def paid_of(db: Db, booking_id: int, items: Sequence[BookingItem]) -> Paid
     return Paid({item.id: of_items.get(item.id, 0) for item in items}, surplus)
 
 
-async def previewed(db: Db, booking: BookingRow, verdict: Verdict) -> Cancellation:
+async def previewed(db: Db, booking: BookingRow, verdict: Verdict) -> CancellationPreview:
     """Show what a verdict comes to, refund by refund."""
     planned = [
         PlannedRefund(payment_id=one.payment_id, target=one.target, amount=one.amount)
@@ -209,7 +209,7 @@ async def previewed(db: Db, booking: BookingRow, verdict: Verdict) -> Cancellati
     ]
     total = sum(one.amount for one in planned)
     limit = verdict.approval_above
-    return Cancellation(
+    return CancellationPreview(
         booking_id=booking.id,
         currency=booking.currency,
         is_whole=verdict.is_whole,

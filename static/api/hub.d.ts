@@ -363,10 +363,29 @@ export interface CancelSession {
 }
 
 /** Until when a booking is cancelled for nothing, and what share is paid back after that. */
-export interface CancellationInput {
+export interface Cancellation {
   /** Hours before the start. */
   free_until_hours?: number;
   refund_percent_after?: number;
+}
+
+/** What cancelling gives back if it is done now; doing it gives back exactly that. */
+export interface CancellationPreview {
+  booking_id: number;
+  /** ISO 4217 code. */
+  currency: string;
+  /** Whether nothing of the booking is left. */
+  is_whole: boolean;
+  items: CancelledPart[];
+  /** Paid beyond the price, and given back in any case. */
+  surplus: number;
+  gives_back: number;
+  kept: number;
+  refunds: PlannedRefund[];
+  /** Whether the refunds wait until somebody who runs the venue has seen them. */
+  needs_approval: boolean;
+  /** From when on less is given back; none: never less than now. */
+  less_after: string | null;
 }
 
 /** What is paid back to whoever cancels at least so long before the start. */
@@ -634,7 +653,7 @@ export interface ChangeVenue {
   images?: Image[];
   is_active?: boolean;
   confirmation?: "instant" | "payment";
-  cancellation?: CancellationInput;
+  cancellation?: Cancellation;
   /** All of them; what is left out gets its default. */
   terms?: Terms;
   opening_hours?: Record<string, [string, string][]> | null;
@@ -736,6 +755,20 @@ export interface ConfirmEmail {
 export interface ConfirmSecondFactor {
   /** The six digits that were sent. */
   code: string;
+}
+
+/** What a paper tells, beside its number and its guest. */
+export interface Content {
+  seller: Seller;
+  language: string;
+  reference: string;
+  /** ISO 4217 code. */
+  currency: string;
+  items: Sold[];
+  waived: number;
+  taxes: TaxShare[];
+  bonus: string[];
+  flows: Flow[];
 }
 
 /** Something sold beside a room or a place, such as a breakfast. */
@@ -913,7 +946,7 @@ export interface CreateVenue {
   images?: Image[];
   is_active?: boolean;
   confirmation?: "instant" | "payment";
-  cancellation?: CancellationInput;
+  cancellation?: Cancellation;
   terms?: Terms;
   opening_hours?: Record<string, [string, string][]> | null;
   /** Local to the venue. */
@@ -1112,6 +1145,8 @@ export interface Export {
   refunds: Refund[];
   wallet: Balance[];
   wallet_entries: WalletEntry[];
+  papers: Paper[];
+  calendar: CalendarFeed | null;
   works_at: WorksAt[];
   leads: Leads[];
   files: OwnFile[];
@@ -1140,6 +1175,14 @@ export interface Findings {
   items: Found[];
   meta: PageMeta;
   relaxed: ("price" | "kind" | "guests" | "dates" | "place")[];
+}
+
+/** Money that came in for a booking, or went back; minor units, below zero where it went back. */
+export interface Flow {
+  at: string;
+  kind: string;
+  gateway: string | null;
+  amount: number;
 }
 
 /** All about the money of one booking; a desk sees what is its venue's. */
@@ -1948,6 +1991,18 @@ export interface PageMeta {
   total_pages: number;
 }
 
+/** A receipt or invoice of one venue, as it was issued. */
+export interface Paper {
+  venue_id: number;
+  kind: "receipt" | "invoice";
+  number: number;
+  booking_id: number;
+  replaces: number | null;
+  guest: string;
+  content: Content;
+  issued_at: string;
+}
+
 /** Links to what goes with a booking, for a browser that cannot send an access token; each works for whom it is. */
 export interface Papers {
   receipt: string;
@@ -2542,6 +2597,15 @@ export interface SecondFactor {
   recovery_codes_left: number;
 }
 
+/** The venue that issues a paper, as it was at that time. */
+export interface Seller {
+  name: string;
+  address: string;
+  phone: string | null;
+  email: string | null;
+  timezone: string;
+}
+
 /** A code is under way. */
 export interface Sent {
   /** The address or number, mostly hidden. */
@@ -2655,6 +2719,18 @@ export interface Socials {
   items: Social[];
 }
 
+/** One item of a booking as papers name it. */
+export interface Sold {
+  title: string;
+  kind: "stay" | "slot" | "place" | "addon" | "fee";
+  starts_at: string;
+  ends_at: string;
+  check_in: string | null;
+  check_out: string | null;
+  quantity: number;
+  price: number;
+}
+
 /** Pay for a booking or hold. */
 export interface StartPayment {
   booking_id: number;
@@ -2748,6 +2824,12 @@ export interface Tax {
   basis_points: number;
   /** Whether the venue's prices already contain it. */
   inclusive?: boolean;
+}
+
+/** A tax contained in a total. */
+export interface TaxShare {
+  name: string;
+  amount: number;
 }
 
 /** How a venue deals with money: taxes, payment plans, cancellation, refunds, discounts. */
@@ -2898,7 +2980,7 @@ export interface Venue {
   images: Image[];
   is_active: boolean;
   confirmation: "instant" | "payment";
-  cancellation: hub__models__venues__Cancellation;
+  cancellation: Cancellation;
   terms: Terms;
   opening_hours: Record<string, [string, string][]> | null;
   check_in_time: string;
@@ -3068,32 +3150,6 @@ export interface WorksAt {
   role: string;
 }
 
-/** What cancelling gives back if it is done now; doing it gives back exactly that. */
-export interface hub__models__cancellations__Cancellation {
-  booking_id: number;
-  /** ISO 4217 code. */
-  currency: string;
-  /** Whether nothing of the booking is left. */
-  is_whole: boolean;
-  items: CancelledPart[];
-  /** Paid beyond the price, and given back in any case. */
-  surplus: number;
-  gives_back: number;
-  kept: number;
-  refunds: PlannedRefund[];
-  /** Whether the refunds wait until somebody who runs the venue has seen them. */
-  needs_approval: boolean;
-  /** From when on less is given back; none: never less than now. */
-  less_after: string | null;
-}
-
-/** Until when a booking is cancelled for nothing, and what share is paid back after that. */
-export interface hub__models__venues__Cancellation {
-  /** Hours before the start. */
-  free_until_hours?: number;
-  refund_percent_after?: number;
-}
-
 /** What is told: the one argument of each Socket.IO event. */
 export interface Facts {
   /** Something at this venue is now free, held, taken or closed; the database writes the data. */
@@ -3193,7 +3249,7 @@ export interface Commands {
   /** Cancel a booking, some of its items or fewer of one; what they had taken is free at once. */
   "bookings.cancel": { ask: CancelBooking; answer: CancelledBooking };
   /** Show what cancelling a booking, some of its items or fewer of one would give back now. */
-  "bookings.cancellation": { ask: AskCancellation; answer: hub__models__cancellations__Cancellation };
+  "bookings.cancellation": { ask: AskCancellation; answer: CancellationPreview };
   /** Record what a guest has paid in cash at a venue's desk; for its staff. */
   "bookings.cash": { ask: RecordCash; answer: Payment };
   /** Mark that the guests came; for the venue's staff, once the booking has begun. */

@@ -11,13 +11,13 @@ from hub.core import Actor
 from hub.errors import Forbidden, HoldExpired, Invalid, NotFound, WrongState
 from hub.jobs import queue, sweeper
 from hub.models.bookings import AskCancellation, Booking, CancelBooking, NameBooking, ReleaseItem, RescheduleBooking
-from hub.models.cancellations import Cancellation, CancelledBooking
+from hub.models.cancellations import CancellationPreview, CancelledBooking
 from hub.models.room_types import ChangeRoomType
 from hub.models.sessions import CancelSession
 from hub.models.terms import CancellationStep, Terms
 from hub.models.venues import Cancellation as Policy
 from hub.models.venues import ChangeVenue, Venue
-from hub.services import bookings, dues, holds, room_types, sessions, venues
+from hub.services import booking_letters, bookings, dues, holds, room_types, sessions, venues
 from storage import bookings as booking_store
 from storage import dues as due_store
 from storage import ledger
@@ -35,7 +35,7 @@ async def world(hub: ListeningHub) -> World:
     return await World.build(hub, cancellation=HALF_LATE)
 
 
-async def preview(world: World, booking: Booking, by: Actor | None = None, **what: Any) -> Cancellation:
+async def preview(world: World, booking: Booking, by: Actor | None = None, **what: Any) -> CancellationPreview:
     ask = AskCancellation(booking_id=booking.id, **what)
     return await bookings.cancellation(world.hub, by or world.customer, ask)
 
@@ -155,6 +155,21 @@ async def test_an_item_that_is_cancelled_leaves_the_booking_and_what_is_kept_of_
     rest = await cancel(world, booked)
     assert (rest.status, rest.paid) == ("cancelled", 3000)
     assert await faults(world.hub.pool) == {}
+
+
+async def test_a_guest_is_written_what_is_left_and_what_is_given_back(world: World) -> None:
+    booked = await world.book(world.slot(), world.place(2))
+    await paid(world.hub, booked)
+    await cancel(world, booked, item_ids=[booked.items[1].id], guests=1)
+    written = await booking_letters.mail(world.hub, booked.id, "booking.reduced")
+    assert written is not None
+    _, letter, attached = written
+    assert letter.subject == f"Part of booking {booked.reference} is cancelled"
+    assert "EUR 25.00" in letter.text
+    assert [one.name for one in attached] == [f"booking-{booked.reference}.ics"]
+    async with world.hub.pool.acquire() as db:
+        facts = await db.fetch("SELECT data ->> 'fact' AS fact FROM jobs WHERE kind = 'mail' ORDER BY id")
+    assert "booking.reduced" in {row["fact"] for row in facts}
 
 
 async def test_fewer_places_rooms_and_guests_give_back_exactly_those(world: World) -> None:

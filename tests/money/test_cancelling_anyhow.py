@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hub.errors import Invalid, NotAvailable
 from hub.models.bookings import AskCancellation, Booking, CancelBooking, RescheduleBooking
-from hub.models.cancellations import Cancellation
+from hub.models.cancellations import CancellationPreview
 from hub.models.quotes import FrozenQuote, InstalmentTerms, LineKind, PlanOffer, QuoteLine
 from hub.models.refunds import DecideRefund
 from hub.models.terms import CancellationStep, Tax, Terms
@@ -103,7 +103,7 @@ async def adds_up(world: World, booking: Booking) -> Booking:
     return now
 
 
-def as_shown(shown: Cancellation, done: Any) -> None:
+def as_shown(shown: CancellationPreview, done: Any) -> None:
     assert [(one.payment_id, one.target, one.amount) for one in shown.refunds] == [
         (one.payment_id, one.target, one.amount) for one in done.refunds
     ]
