@@ -44,9 +44,8 @@ async def is_used_up(db: Db, offer_id: int, user_id: int | None) -> bool:
     found: bool = await value(
         db,
         """
-        SELECT coalesce(offer_uses(o.id, NULL, o.total_limit) >= o.total_limit, false)
-            OR ($2::bigint IS NOT NULL
-                AND coalesce(offer_uses(o.id, $2, o.per_person_limit) >= o.per_person_limit, false))
+        SELECT coalesce(offer_uses(o.id, o.total_limit) >= o.total_limit, false)
+            OR coalesce(offer_uses_by($2::bigint, o.id) >= o.per_person_limit, false)
         FROM offers AS o WHERE o.id = $1
         """,
         offer_id,
@@ -70,7 +69,7 @@ async def listed(
         """
         SELECT o.id, o.venue_id, o.code, o.description, o.basis_points, o.amount, o.currency, o.minimum, o.valid_from,
                o.valid_until, o.total_limit, o.per_person_limit, o.is_public, o.is_active, o.created_at, o.updated_at,
-               CASE WHEN tie.sees THEN offer_uses(o.id, NULL, NULL) END AS uses, count(*) OVER () AS total
+               CASE WHEN tie.sees THEN offer_uses(o.id, NULL) END AS uses, count(*) OVER () AS total
         FROM offers AS o LEFT JOIN venues AS v ON v.id = o.venue_id
         CROSS JOIN LATERAL (
             SELECT coalesce($2::boolean OR v.owner_id = $1::bigint OR EXISTS (

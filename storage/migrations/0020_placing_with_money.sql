@@ -44,7 +44,7 @@ ALTER TABLE addons ADD COLUMN stock integer CHECK (stock BETWEEN 0 AND 1000000);
 
 -- What is summed under the locks below; what was given back is in none of these.
 DROP INDEX bookings_of_offer;
-CREATE INDEX bookings_of_offer ON bookings (offer_id, user_id)
+CREATE INDEX bookings_of_offer ON bookings (offer_id, user_id) INCLUDE (id, expires_at)
     WHERE offer_id IS NOT NULL AND status NOT IN ('cancelled', 'expired');
 CREATE INDEX bookings_with_points ON bookings (user_id) WHERE points > 0 AND status NOT IN ('cancelled', 'expired');
 CREATE INDEX bookings_of_students ON bookings (user_id) WHERE as_student AND status NOT IN ('cancelled', 'expired');
@@ -54,43 +54,51 @@ CREATE INDEX booking_items_of_addon ON booking_items (addon_id, ends_at) WHERE a
 
 -- How many loyalty points a person can still use: those in the ledger, less those that live bookings use. Points that were
 -- used are no entries of the ledger.
-CREATE FUNCTION points_left(of_user bigint, except_bookings bigint[] DEFAULT '{}') RETURNS bigint
+CREATE FUNCTION points_left(of_user bigint, except_booking bigint DEFAULT NULL) RETURNS bigint
 LANGUAGE sql STABLE AS $$
     SELECT (SELECT coalesce(sum(e.amount), 0) FROM accounts AS a JOIN ledger_entries AS e ON e.account_id = a.id
             WHERE a.kind = 'points' AND a.user_id = of_user)::bigint
          - (SELECT coalesce(sum(b.points), 0) FROM bookings AS b
             WHERE b.user_id = of_user AND b.points > 0 AND b.status NOT IN ('cancelled', 'expired')
-              AND (b.expires_at IS NULL OR b.expires_at > clock_timestamp()) AND NOT b.id = ANY (except_bookings))
+              AND (b.expires_at IS NULL OR b.expires_at > clock_timestamp()) AND b.id IS DISTINCT FROM except_booking)
 $$;
 
--- How often live bookings use an offer, counted up to `at_most`; of one person only, if one is named.
-CREATE FUNCTION offer_uses(its_id bigint, of_user bigint, at_most bigint, except_bookings bigint[] DEFAULT '{}')
-RETURNS bigint LANGUAGE sql STABLE AS $$
+-- How often live bookings use an offer, counted up to `at_most`.
+CREATE FUNCTION offer_uses(its_id bigint, at_most bigint, except_booking bigint DEFAULT NULL) RETURNS bigint
+LANGUAGE sql STABLE AS $$
     SELECT count(*) FROM (
         SELECT 1 FROM bookings AS b
-        WHERE b.offer_id = its_id AND (of_user IS NULL OR b.user_id = of_user) AND b.status NOT IN ('cancelled', 'expired')
-          AND (b.expires_at IS NULL OR b.expires_at > clock_timestamp()) AND NOT b.id = ANY (except_bookings)
+        WHERE b.offer_id = its_id AND b.status NOT IN ('cancelled', 'expired')
+          AND (b.expires_at IS NULL OR b.expires_at > clock_timestamp()) AND b.id IS DISTINCT FROM except_booking
         LIMIT at_most) AS used
 $$;
 
+-- The same of one person's bookings: a function of its own, for only so it asks the index for that person alone.
+CREATE FUNCTION offer_uses_by(of_user bigint, its_id bigint, except_booking bigint DEFAULT NULL) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+    SELECT count(*) FROM bookings AS b
+    WHERE b.offer_id = its_id AND b.user_id = of_user AND b.status NOT IN ('cancelled', 'expired')
+      AND (b.expires_at IS NULL OR b.expires_at > clock_timestamp()) AND b.id IS DISTINCT FROM except_booking
+$$;
+
 -- How many bookings a person has made at a venue as a student in this year, of UTC.
-CREATE FUNCTION student_bookings(of_user bigint, at_venue bigint, except_bookings bigint[] DEFAULT '{}') RETURNS bigint
+CREATE FUNCTION student_bookings(of_user bigint, at_venue bigint, except_booking bigint DEFAULT NULL) RETURNS bigint
 LANGUAGE sql STABLE AS $$
     SELECT count(*) FROM bookings AS b
     WHERE b.user_id = of_user AND b.as_student AND b.status NOT IN ('cancelled', 'expired')
       AND (b.expires_at IS NULL OR b.expires_at > clock_timestamp())
-      AND b.created_at >= date_trunc('year', clock_timestamp(), 'UTC') AND NOT b.id = ANY (except_bookings)
+      AND b.created_at >= date_trunc('year', clock_timestamp(), 'UTC') AND b.id IS DISTINCT FROM except_booking
       AND EXISTS (SELECT 1 FROM booking_items AS i WHERE i.booking_id = b.id AND i.venue_id = at_venue)
 $$;
 
 -- How many of an add-on live bookings use at the same time within a span, where that is most.
-CREATE FUNCTION addons_in_use(its_id bigint, begins timestamptz, ends timestamptz, except_bookings bigint[] DEFAULT '{}')
+CREATE FUNCTION addons_in_use(its_id bigint, begins timestamptz, ends timestamptz, except_booking bigint DEFAULT NULL)
 RETURNS bigint LANGUAGE sql STABLE AS $$
     WITH used AS MATERIALIZED (
         SELECT i.starts_at, i.ends_at, i.quantity FROM booking_items AS i JOIN bookings AS b ON b.id = i.booking_id
         WHERE i.addon_id = its_id AND i.ends_at > begins AND i.starts_at < ends
           AND b.status NOT IN ('cancelled', 'expired') AND (b.expires_at IS NULL OR b.expires_at > clock_timestamp())
-          AND NOT b.id = ANY (except_bookings)
+          AND b.id IS DISTINCT FROM except_booking
     )
     SELECT coalesce(max(u.in_use), 0)::bigint
     FROM (SELECT sum(m.change) OVER (ORDER BY m.at, m.change ROWS UNBOUNDED PRECEDING) AS in_use
@@ -102,11 +110,12 @@ ALTER TYPE booking_ask ADD ATTRIBUTE quote_id bigint, ADD ATTRIBUTE offer_id big
 ALTER TYPE item_ask ADD ATTRIBUTE addon_id bigint;
 
 -- Which asks want more than is left, each alone or `together` with those before it; with the item where it is an add-on.
--- Reasons: offer_over, offer_used_up, too_few_points, no_student_left, sold_out.
+-- Reasons: offer_over, offer_used_up, too_few_points, no_student_left, sold_out. One that is asked about alone may be a
+-- booking that is there already, which is not in its own way; several are new.
 CREATE FUNCTION beyond_allowances(booked booking_ask[], items item_ask[], together boolean) RETURNS claim_refusal[]
 LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
-    own bigint[] := ARRAY(SELECT b.id FROM unnest(booked) AS b);
+    own bigint := CASE WHEN cardinality(booked) = 1 THEN (booked[1]).id END;
     beyond claim_refusal[] := '{}';
 BEGIN
     IF EXISTS (SELECT 1 FROM unnest(booked) AS b WHERE b.offer_id IS NOT NULL) THEN
@@ -120,7 +129,7 @@ BEGIN
             ), named AS MATERIALIZED (
                 SELECT o.id, o.total_limit, o.per_person_limit, o.is_on,
                        CASE WHEN o.is_on AND o.total_limit IS NOT NULL
-                            THEN offer_uses(o.id, NULL, o.total_limit, own) END AS uses
+                            THEN offer_uses(o.id, o.total_limit, own) END AS uses
                 FROM (SELECT DISTINCT w.offer_id FROM wanted AS w) AS w
                 CROSS JOIN LATERAL (
                     SELECT n.id, n.total_limit, n.per_person_limit, offer_is_on(n) AS is_on
@@ -131,7 +140,7 @@ BEGIN
             FROM wanted AS w JOIN named AS n ON n.id = w.offer_id
             WHERE NOT n.is_on OR n.uses + w.nth > n.total_limit
                OR (n.per_person_limit IS NOT NULL
-                   AND offer_uses(n.id, w.user_id, n.per_person_limit, own) + w.nth_of_person > n.per_person_limit));
+                   AND offer_uses_by(w.user_id, n.id, own) + w.nth_of_person > n.per_person_limit));
     END IF;
     IF EXISTS (SELECT 1 FROM unnest(booked) AS b WHERE b.points > 0) THEN
         beyond := beyond || ARRAY(
@@ -157,7 +166,8 @@ BEGIN
         -- that is asked again, and items of one basket last as long as each other.
         beyond := beyond || ARRAY(
             WITH wanted AS MATERIALIZED (
-                SELECT i.ask, i.place, i.addon_id, i.starts_at, i.ends_at, i.quantity, a.stock
+                SELECT i.ask, i.place, i.addon_id, i.starts_at, i.ends_at, i.quantity, a.stock,
+                       sum(i.quantity) OVER (PARTITION BY i.addon_id) AS by_all
                 FROM unnest(items) AS i
                 CROSS JOIN LATERAL (
                     SELECT n.stock FROM addons AS n WHERE n.id = i.addon_id AND n.stock IS NOT NULL OFFSET 0
@@ -170,12 +180,11 @@ BEGIN
             SELECT ROW(w.ask, w.place, 'sold_out', NULL)::claim_refusal
             FROM wanted AS w
             JOIN spans AS s ON s.addon_id = w.addon_id AND s.starts_at = w.starts_at AND s.ends_at = w.ends_at
-            CROSS JOIN LATERAL (
-                SELECT coalesce(sum(e.quantity), 0) AS quantity FROM wanted AS e
+            -- where there is enough for everybody nobody is compared with the others
+            WHERE CASE WHEN s.in_use + w.by_all <= w.stock THEN false ELSE s.in_use + w.quantity + (
+                SELECT coalesce(sum(e.quantity), 0) FROM wanted AS e
                 WHERE e.addon_id = w.addon_id AND e.starts_at < w.ends_at AND e.ends_at > w.starts_at
-                  AND ((e.ask = w.ask AND e.place < w.place) OR (together AND e.ask < w.ask))
-            ) AS before
-            WHERE s.in_use + before.quantity + w.quantity > w.stock);
+                  AND ((e.ask = w.ask AND e.place < w.place) OR (together AND e.ask < w.ask))) > w.stock END);
     END IF;
     RETURN beyond;
 END
