@@ -50,6 +50,7 @@ _CHOICES = (
     ("sms", "by SMS, to a verified telephone", False),
     ("booking.confirmed", "a booking is confirmed", True),
     ("booking.rescheduled", "a booking has moved", True),
+    ("booking.reduced", "a part of a booking is cancelled", True),
     ("booking.cancelled", "a booking is cancelled", True),
     ("booking.reminder", "a booking begins within a day", True),
     ("payment.completed", "a payment has come in", True),

@@ -161,13 +161,13 @@ async def ask_now(db: Db, gateway: str, provider_id: str) -> int | None:
     return found
 
 
-async def ask_of_others(db: Db, booking_id: int, payment_id: int) -> None:
-    """Have providers asked at once about the other payments of a booking that are under way."""
+async def ask_of_others(db: Db, booking_id: int, payment_id: int | None) -> None:
+    """Have providers asked at once about the other payments (None: all) of a booking that are under way."""
     await run(
         db,
         """
         UPDATE payments SET ask_at = clock_timestamp()
-        WHERE booking_id = $1 AND id <> $2 AND status IN ('starting', 'pending')
+        WHERE booking_id = $1 AND id IS DISTINCT FROM $2 AND status IN ('starting', 'pending')
         """,
         booking_id,
         payment_id,

@@ -79,8 +79,8 @@ NotificationChoices = Annotated[
     Field(
         max_length=50,
         description="What to be told of, and how: `email` (unless false), `sms` (if true, and the number is verified); "
-        "`booking.confirmed`, `booking.rescheduled`, `booking.cancelled`, `booking.reminder`, `payment.completed`, "
-        "`instalment.due`, `instalment.missed` (each unless false).",
+        "`booking.confirmed`, `booking.rescheduled`, `booking.reduced`, `booking.cancelled`, `booking.reminder`, "
+        "`payment.completed`, `instalment.due`, `instalment.missed` (each unless false).",
     ),
 ]
 

@@ -19,7 +19,9 @@ from storage.query import Db
 Written = tuple[str, Letter, tuple[Attachment, ...]]
 
 # What a guest puts into their calendar, and shows at the desk.
-_WITH_CALENDAR: Final = frozenset({"booking.confirmed", "booking.rescheduled", "booking.reminder", "booking.cancelled"})
+_WITH_CALENDAR: Final = frozenset(
+    {"booking.confirmed", "booking.rescheduled", "booking.reduced", "booking.reminder", "booking.cancelled"}
+)
 _WITH_CODE: Final = frozenset({"booking.confirmed", "booking.rescheduled", "booking.reminder"})
 _WITH_RECEIPT: Final = frozenset({"payment.completed"})
 _TO_PAY: Final = frozenset({"instalment.due", "instalment.missed"})

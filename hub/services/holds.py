@@ -11,7 +11,7 @@ from hub.models.bookings import Booking, NameBooking, PlaceHold, ReleaseItem
 from hub.services import access, bookings, placing, quotes, reducing, refunds
 from hub.work import Work
 from storage import bookings as store
-from storage import claims
+from storage import claims, payments
 from storage.bookings import BookingRow
 
 
@@ -103,6 +103,7 @@ async def _give_back(work: Work, held: BookingRow) -> None:
     await claims.release_bookings(work.db, [held.id])
     await store.cancel(work.db, [held.id], "", "released")
     await refunds.give_back(work, held.id, None, "The hold was given back.")
+    await payments.ask_of_others(work.db, held.id, None)
 
 
 def _leaving(held: Booking, item_id: int) -> list[int]:

@@ -68,6 +68,8 @@ async def give_back(
     of that payment alone. Above `approval_above` it waits for approval. Refuses with TooLittle more than was paid. The
     caller tells the booking, whose paid state has changed.
     """
+    if not amount and not await ledger.paid(work.db, booking_id):
+        return []
     left = await there(work.db, booking_id)
     total = sum(left.values()) if amount is None else amount
     if total > sum(left.values()):

@@ -15,12 +15,14 @@ from hub.gateways.sandbox import SandboxGateway
 from hub.jobs import refunds as sending
 from hub.models.bookings import AskCancellation, Booking, CancelBooking, NameBooking, RescheduleBooking
 from hub.models.cancellations import CancelledBooking
+from hub.models.check_ins import CheckIn
 from hub.models.refunds import DecideRefund, ListRefunds, NameRefund, Refund, RetryRefund
 from hub.models.terms import Terms
-from hub.services import bookings, refunds
+from hub.services import bookings, check_ins, refunds
 from hub.services.refunds import ONE_WAY, RefundDecided, RefundUnderWay
 from storage import bookings as booking_store
 from storage import ledger
+from storage.check_ins import Known
 from storage.soundness import faults
 from tests import builders
 from tests.doors import ListeningHub
@@ -384,4 +386,25 @@ async def test_whoever_cancels_moves_and_ends_a_booking_at_once_leaves_it_in_one
         assert len(ended) == 1
         assert left.status == ended[0].status
         assert left.paid == (0 if left.status == "cancelled" else 12_000)
+    assert await faults(world.hub.pool) == {}
+
+
+@pytest.mark.abuse("H8")
+async def test_a_guest_who_cancels_while_their_code_is_read_is_either_gone_or_here(world: World) -> None:
+    for hour in (6, 8, 10):
+        one = await world.book(world.slot(hour))
+        await paid(world.hub, one, gateway="stripe")
+        async with world.hub.pool.acquire() as db:
+            await db.execute(
+                "UPDATE booking_items SET starts_at = clock_timestamp() + interval '1 hour' WHERE booking_id = $1",
+                one.id,
+            )
+        code = check_ins.code(world.hub, Known(id=one.id, reference=one.reference))
+        done = await asyncio.gather(
+            cancel(world, one), check_ins.check_in(world.hub, world.clerk, CheckIn(code=code)), return_exceptions=True
+        )
+        gone, here = (isinstance(each, Booking) for each in done)
+        assert gone != here
+        left = await world.now(one)
+        assert (left.status, left.paid) == (("cancelled", 0) if gone else ("confirmed", 6000))
     assert await faults(world.hub.pool) == {}
