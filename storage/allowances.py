@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from hub.models.terms import Terms
 from storage.query import Db, many, one, run, value
 
 
@@ -59,7 +60,7 @@ class _Taken(BaseModel):
     user_id: int
     offer_id: int | None
     points: int
-    student_limits: dict[int, int]
+    student_terms: dict[int, Terms]
 
 
 async def of_booking(db: Db, booking_id: int) -> Allowances:
@@ -69,11 +70,9 @@ async def of_booking(db: Db, booking_id: int) -> Allowances:
         _Taken,
         """
         SELECT b.user_id, b.offer_id, b.points, (
-            SELECT coalesce(jsonb_object_agg(v.id, v.terms -> 'student_bookings_a_year'), '{}')
-            FROM venues AS v
-            WHERE b.as_student AND (v.terms ->> 'student_percent')::integer > 0
-              AND v.id IN (SELECT i.venue_id FROM booking_items AS i WHERE i.booking_id = b.id)
-        ) AS student_limits
+            SELECT coalesce(jsonb_object_agg(v.id, v.terms), '{}') FROM venues AS v
+            WHERE b.as_student AND v.id IN (SELECT i.venue_id FROM booking_items AS i WHERE i.booking_id = b.id)
+        ) AS student_terms
         FROM bookings AS b WHERE b.id = $1
         """,
         booking_id,
@@ -87,7 +86,12 @@ async def of_booking(db: Db, booking_id: int) -> Allowances:
         """,
         booking_id,
     )
-    return Allowances(booking_id, taken.user_id, taken.offer_id, taken.points, taken.student_limits, addons)
+    limits = {
+        venue_id: terms.student_bookings_a_year
+        for venue_id, terms in taken.student_terms.items()
+        if terms.student_percent
+    }
+    return Allowances(booking_id, taken.user_id, taken.offer_id, taken.points, limits, addons)
 
 
 async def lock(db: Db, wanted: Allowances) -> None:

@@ -285,6 +285,8 @@ async def test_a_student_who_moves_to_another_venue_has_a_discount_left_there(hu
     booking = await world.book(world.place(), as_student=True)
     assert (await moved(world, booking, world.place(2))).price == 4500
     elsewhere = await world.book(world.stay(), as_student=True)
+    async with hub.reading() as db:
+        assert (await store.of_booking(db, booking.id)).student_limits == {world.hall.id: 1}
     assert isinstance(await refusal(moved(world, booking, world.stay(1))), NoStudentLeft)
     await bookings.cancel(hub, world.customer, CancelBooking(booking_id=elsewhere.id))
     assert (await moved(world, booking, world.stay(1))).price == 8100
