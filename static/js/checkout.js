@@ -65,12 +65,12 @@ const bookingOf = (of) => bookings.value.find((one) => one.id === data.booking_i
 
 function What({ of, booking, plan }) {
   const zone = zoneOf(booking.items[0].venue_id);
-  const venue = venueOf(booking.items[0].venue_id);
+  const found = [...new Set(booking.items.map((item) => item.venue_id))].map(venueOf).filter(Boolean);
   return html`<${Section} title="What you book" id="what">
     ${booking.items.filter((item) => item.kind !== "addon").map((item) => html`<h3 key=${item.id}>${item.title}</h3><p><span class="number">${itemTime(item, zoneOf(item.venue_id))}</span>${item.quantity > 1 ? `, ${many(item.quantity, item.kind === "place" ? "place" : "room")}` : ""}</p>`)}
-    ${venue && html`<p class="small"><a href=${`/venues/${venue.id}`}>${venue.name}</a>${venue.city ? ` · ${venue.city}` : ""}</p>`}
+    ${found.map((venue) => html`<p class="small" key=${venue.id}><a href=${`/venues/${venue.id}`}>${venue.name}</a>${venue.city ? ` · ${venue.city}` : ""}</p>`)}
     ${isAsAgreed(of) ? html`<${Lines} quote=${of.quote} plan=${plan} />` : html`<${Items} booking=${booking} />`}
-    ${of.quote && html`<${Cancellation} terms=${of.quote.cancellation} zone=${zone} />`}<//>`;
+    ${of.quote && html`<${Cancellation} quote=${of.quote} zone=${zone} />`}<//>`;
 }
 
 function Clock({ booking }) {

@@ -6,7 +6,7 @@ import { say } from "./announce.js";
 import { Refused, Stepper } from "./cells.js";
 import { choose as runFrom, hoursPrice, nightsPrice } from "./grid.js";
 import { data, html } from "./page.js";
-import { Extras, basketOf, forgetWishes, useQuote } from "./quoting.js";
+import { Extras, basketOf, forgetWishes, quoteAgain, useQuote } from "./quoting.js";
 import { keep, kept } from "./typed.js";
 import { dayRange, duration, many, money, nightsOf, sums, timeRange, visitorsTime } from "./words.js";
 import { addDays, daysBetween } from "./zone.js";
@@ -55,6 +55,9 @@ export async function hold(items, quote) {
     await ask("POST", "/holds", { ...basketOf(items), ...(quote && { quote: quote.token }) });
     forgetWishes();
     return true;
+  } catch (refused) {
+    if (refused.problem?.code === "quote_expired") quoteAgain();
+    throw refused;
   } finally {
     busy.value = false;
   }

@@ -50,14 +50,18 @@ export function planWords(plan, currency, zone) {
   return plan.instalments.map((one) => `${money(one.amount, currency)} ${dueWords(one, zone)}`).join(", ");
 }
 
-/** What cancelling pays back until when; the same steps of several items are said once. */
-export function Cancellation({ terms, zone }) {
+/** What cancelling pays back until when; items with the same steps are said together, and by name where they differ. */
+export function Cancellation({ quote, zone }) {
   const said = new Map();
-  for (const { steps } of terms) {
+  for (const { item, steps } of quote.cancellation) {
     const coming = steps.filter((step) => Date.parse(step.before) > now.value && step.percent > 0);
-    said.set(JSON.stringify(coming), coming);
+    const key = JSON.stringify(coming);
+    const title = quote.lines.find((line) => line.item === item && SOLD.has(line.kind))?.title;
+    said.set(key, { coming, titles: [...(said.get(key)?.titles ?? []), title] });
   }
-  return [...said.values()].map((steps) => html`<p class="small quiet" key=${JSON.stringify(steps)}>${steps.length
-    ? `Cancelled ${steps.map(({ before, percent }) => `before ${dateTime(before, zone)}, ${percent === 100 ? "all" : `${percent} %`} is paid back`).join("; ")}; after that nothing.`
-    : "Cancelled, nothing is paid back any more."}</p>`);
+  const words = (steps) => (steps.length
+    ? `cancelled ${steps.map(({ before, percent }) => `before ${dateTime(before, zone)}, ${percent === 100 ? "all" : `${percent} %`} is paid back`).join("; ")}; after that nothing.`
+    : "cancelled, nothing is paid back any more.");
+  const sentence = ({ coming, titles }) => (said.size > 1 ? `${titles.filter(Boolean).join(", ")}: ${words(coming)}` : words(coming).replace(/^c/, "C"));
+  return [...said].map(([key, one]) => html`<p class="small quiet" key=${key}>${sentence(one)}</p>`);
 }

@@ -5,6 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { askAsAnybody, person } from "./account.js";
 import { Stepper } from "./cells.js";
 import { Checkbox, asRefusal } from "./fields.js";
+import { serverTime } from "./following.js";
 import { Lines } from "./lines.js";
 import { data, html } from "./page.js";
 import { asked } from "./personal.js";
@@ -12,6 +13,8 @@ import { keep, kept } from "./typed.js";
 import { money, number } from "./words.js";
 
 const SOON = 250;
+// So long before its end a quote is renewed.
+const BEFORE = 10_000;
 const MOST = 99;
 const NONE = { offer: "", points: false, as_student: false, addons: {} };
 const PER = { booking: "", guest: " for each guest", night: " a night", hour: " an hour" };
@@ -25,6 +28,14 @@ const addons = asked(`/addons?venue_id=${data.venue_id}&is_active=true&per_page=
 function wish(fields) {
   wishes.value = { ...wishes.value, ...fields };
   keep(name, wishes.value);
+}
+
+// Counts the quotes that turned out to be over: what was asked for then is asked for again.
+const stale = signal(0);
+
+/** A quote that is over, or whose prices are others by now, is asked for anew. */
+export function quoteAgain() {
+  stale.value += 1;
 }
 
 /** What was wished for is held: the next basket begins without it. */
@@ -53,10 +64,18 @@ export function useQuote(items) {
   useEffect(() => {
     const mine = ++turn.current;
     if (!of) return undefined;
-    const take = (answer) => mine === turn.current && setFound({ of, quote: null, refusal: null, ...answer });
+    let over = null;
+    const take = (answer) => {
+      if (mine !== turn.current) return;
+      setFound({ of, quote: null, refusal: null, ...answer });
+      if (answer.quote) over = setTimeout(quoteAgain, Math.max(SOON, Date.parse(answer.quote.expires_at) - serverTime() - BEFORE));
+    };
     const later = setTimeout(() => askAsAnybody("POST", "/quotes", JSON.parse(of)).then((quote) => take({ quote }), (thrown) => take({ refusal: asRefusal(thrown) })), SOON);
-    return () => clearTimeout(later);
-  }, [of, person.value?.id]);
+    return () => {
+      clearTimeout(later);
+      clearTimeout(over);
+    };
+  }, [of, person.value?.id, stale.value]);
   return { ...found, isCurrent: found.of === of };
 }
 

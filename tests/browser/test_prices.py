@@ -151,3 +151,23 @@ async def test_whoever_may_not_sees_nothing_of_it(window: Open, town: Town) -> N
     await expect(hers.page.locator("#content")).to_contain_text("Your role does not let you see this page.")
     await hers.open("/checkout/1")
     await expect(hers.page.locator("#content .refusal")).to_be_visible()
+
+
+async def test_a_price_that_changed_meanwhile_is_said_shown_anew_and_held_only_then(
+    window: Open, town: Town, app_server: AppServer
+) -> None:
+    hub, day = app_server.hub, day_after(21)
+    hers = await as_(window, await town.people.customer("Ana Reis"), f"/venues/{town.hotel.id}?check_in={day}")
+    page = hers.page
+    await hers.night(0).click()
+    await expect(page.locator(".extras summary").first).to_contain_text("€90")
+    ask = CreateRate.model_validate(
+        {"room_type_id": town.double.id, "name": "Fair", "starts_on": day, "ends_on": day, "price": 12_000}
+    )
+    await rates.create(hub, town.owner.actor, ask)
+    hold = page.get_by_role("button", name=re.compile("^Hold"))
+    await hold.click()
+    await expect(page.locator(".chosen .refusal")).to_contain_text("This price is not good any more")
+    await expect(page.locator(".extras summary").first).to_contain_text("€120")
+    await hold.click()
+    await expect(page.locator(".basket .total")).to_contain_text("€120")
