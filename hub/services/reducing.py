@@ -73,6 +73,13 @@ class Worth:
     paid: int
     gives_back: int
 
+    @property
+    def percent(self) -> int:
+        """Answer what share of its price cancelling would have given back, had all been paid."""
+        price = sum(part.price for part in self.verdict.parts)
+        worth = sum(part.price * part.percent for part in self.verdict.parts)
+        return worth // price if price else cancelling.WHOLE
+
     def of(self, amount: int) -> int:
         """Answer what is given back of an amount that is paid too much once the booking costs less; rounded half up."""
         return (2 * amount * self.gives_back + self.paid) // (2 * self.paid) if self.paid else amount
@@ -93,6 +100,7 @@ async def worth(work: Work, booking: BookingRow, document: Booking, *, is_made_g
 async def settle(work: Work, booking_id: int, before: Worth, reason: str) -> list[Refund]:
     """Settle the difference of a booking that was moved: more is due by its plan, or what is too much is given back."""
     await _replan(work, booking_id)
+    await _agree_on_no_more(work, booking_id, before.percent)
     booking = await booking_store.find(work.db, booking_id)
     assert booking is not None
     await escrow.level(work, booking)
@@ -109,6 +117,21 @@ async def settle(work: Work, booking_id: int, before: Worth, reason: str) -> lis
     to_wallet = bool(before.verdict.shares(to_wallet=True))
     planned = await refunds.plan(work.db, booking_id, {} if to_wallet else shares, shares if to_wallet else None)
     return await refunds.carry_out(work, booking_id, planned, reason, approval_above=before.verdict.approval_above)
+
+
+async def _agree_on_no_more(work: Work, booking_id: int, percent: int) -> None:
+    """Let cancelling a moved booking never give back a larger share than it would have before; time lost stays lost."""
+    quote = await dues.quote(work.db, booking_id)
+    if quote is None or percent == cancelling.WHOLE:
+        return
+    capped = [
+        terms.model_copy(
+            update={"steps": [step.model_copy(update={"percent": min(step.percent, percent)}) for step in terms.steps]}
+        )
+        for terms in quote.cancellation
+    ]
+    smaller = quote.model_copy(update={"cancellation": capped})
+    await store.agree(work.db, booking_id, await quotes.freeze_in(work, smaller))
 
 
 async def give_back_surplus(work: Work, booking_id: int, reason: str) -> list[Refund]:

@@ -316,6 +316,19 @@ async def test_moving_gives_back_no_more_than_cancelling_would_unless_the_venue_
         await cancel(world, booked, world.clerk)
 
 
+async def test_moving_far_away_does_not_bring_back_what_cancelling_would_have_lost(world: World) -> None:
+    for by, percent in ((world.customer, 50), (world.clerk, 100)):
+        booked = await book_in(world, 24)
+        await paid(world.hub, booked)
+        await move(world, booked, world.slot(10), by=by)
+        shown = await preview(world, booked)
+        assert (shown.items[0].percent, shown.gives_back) == (percent, 6000 * percent // 100)
+        again = await move(world, booked, world.slot(12), by=world.customer)
+        assert again.price == 6000
+        assert (await preview(world, booked)).items[0].percent == percent
+        await cancel(world, booked)
+
+
 @pytest.mark.abuse("H21")
 async def test_a_price_that_staff_change_later_changes_no_booking_and_no_refund(world: World) -> None:
     booked = await world.book(world.slot(10, 2))
