@@ -5,9 +5,13 @@ import re
 import pytest
 from playwright.async_api import expect
 
+from hub.core import THE_HUB
 from hub.models.rates import CreateRate
-from hub.models.venues import NameVenue
+from hub.models.venues import ChangeVenue, NameVenue
 from hub.services import rates, venues
+from storage import ledger
+from storage.ledger import Entry
+from storage.wallet import POINTS
 from tests.browser.conftest import Open, Town
 from tests.browser.test_checkout import as_
 from tests.browser.test_manners import AXE, LOOK, SMALL
@@ -171,3 +175,28 @@ async def test_a_price_that_changed_meanwhile_is_said_shown_anew_and_held_only_t
     await expect(page.locator(".extras summary").first).to_contain_text("€120")
     await hold.click()
     await expect(page.locator(".basket .total")).to_contain_text("€120")
+
+
+async def test_a_students_discount_and_points_are_taken_off_by_whoever_has_them(
+    window: Open, town: Town, app_server: AppServer
+) -> None:
+    hub, day = app_server.hub, day_after(21)
+    terms = {"student_percent": 10, "point_value": 2}
+    ask = ChangeVenue.model_validate({"venue_id": town.hotel.id, "terms": terms})
+    await venues.change(hub, town.owner.actor, ask)
+    ana = await town.people.customer("Ana Reis")
+    async with hub.work(THE_HUB) as work:
+        await work.db.execute("UPDATE users SET is_student = true WHERE id = $1", ana.id)
+        lines = [Entry("points", 500, user_id=ana.id), Entry("corrections", -500)]
+        await ledger.post(work.db, "points", POINTS, lines)
+    hers = await as_(window, ana, f"/venues/{town.hotel.id}?check_in={day}")
+    page = hers.page
+    await hers.night(0).click()
+    extras = page.locator(".extras").first
+    await extras.locator("summary").click()
+    await extras.get_by_label("Student: 10 % off").check()
+    await expect(extras.locator("summary")).to_contain_text("€81")
+    await extras.get_by_label("Use my 500 points").check()
+    await expect(extras.locator("summary")).to_contain_text("€71")
+    await page.get_by_role("button", name=re.compile("^Hold")).click()
+    await expect(page.locator(".basket .total")).to_contain_text("€71")
