@@ -19,10 +19,10 @@ from hub.jobs import queue, reconciler, releasing, sweeper
 from hub.jobs import refunds as sending
 from hub.models.bookings import CancelBooking, NameBooking, PlaceHold
 from hub.models.offers import CreateOffer
-from hub.models.payments import NamePayment, StartPayment
+from hub.models.payments import NamePayment, StartedPayment, StartPayment
 from hub.models.refunds import DecideRefund
-from hub.models.wallet import Adjust, Unfreeze
-from hub.services import adjustments, bookings, holds, inbox, offers, payments, refunds, settling
+from hub.models.wallet import Adjust, DecideAdjustment, ReadWallet, Unfreeze
+from hub.services import adjustments, bookings, holds, inbox, offers, payments, refunds, settling, wallet
 from hub.settings import Settings
 from storage import bookings as booking_store
 from storage import sandbox
@@ -46,6 +46,17 @@ TERMS = {
     "taxes": [{"name": "VAT", "basis_points": 770}],
 }
 CODE = "SPRING"
+# Of what something can be done with, by what that is.
+PAYABLE = """
+    SELECT id FROM bookings
+    WHERE status IN ('held', 'pending', 'confirmed') AND (expires_at IS NULL OR expires_at > clock_timestamp())
+    ORDER BY id DESC
+"""
+WAITING = "SELECT id FROM bookings WHERE status IN ('held', 'pending') ORDER BY id DESC"
+IN_ESCROW = "SELECT DISTINCT booking_id FROM open_escrows ORDER BY booking_id DESC"
+TAKEN = """
+    SELECT id FROM payments WHERE gateway = 'sandbox' AND status = 'completed' AND disputed_at IS NULL ORDER BY id DESC
+"""
 
 
 @dataclass
@@ -102,7 +113,7 @@ class Money(RuleBasedStateMachine):
         for number, guest in enumerate(self.guests):
             slot, other = self.world.slot(18 + number), self.world.slot(20 + number)
             self.bookings += [await self._held(guest, slot, self.world.stay()), await self._held(guest, other)]
-            await filled(self.hub, guest, 20_000, currency)
+            await filled(self.hub, guest, 5000, currency)
 
     async def _held(self, guest: Actor, *items: Any, offer: str | None = None) -> int:
         ask = PlaceHold.model_validate({"items": items, "offer": offer})
@@ -123,25 +134,22 @@ class Money(RuleBasedStateMachine):
         if held is not None:
             self.bookings.append(held)
 
-    @precondition(lambda self: self.bookings)
-    @rule(which=ANY, gateway=st.sampled_from(["sandbox", "sandbox", "wallet"]), plan=PLANS, amount=st.integers(-9, 9))
+    @rule(which=ANY, gateway=st.sampled_from(["sandbox", "wallet"]), plan=PLANS, amount=st.integers(-9, 9))
     def pay(self, which: int, gateway: str, plan: str | None, amount: int) -> None:
         """Pay what is due, or some of it, by card or from the wallet."""
-        booking_id = self._of(self.bookings, which)
         part = {"amount": amount * 777} if amount > 0 else {}
-        ask = StartPayment.model_validate({"booking_id": booking_id, "gateway": gateway, "plan": plan, **part})
         name = "wallet pay" if gateway == "wallet" else "partial pay" if part else "pay"
-        started = self._act(name, self._as_owner(booking_id, lambda owner: payments.start(self.hub, owner, ask)))
-        if started is not None and gateway != "wallet":
-            self.payments.append(started.id)
+        self._act(name, self._pay(which, {"gateway": gateway, "plan": plan, **part}))
 
-    @rule(who=ANY, amount=st.integers(1, 20))
-    def top_up(self, who: int, amount: int) -> None:
-        """Begin to fill a wallet."""
-        beginning = payments.start_top_up(self.hub, self._guest(who), "sandbox", amount * 1000, self.currency)
-        started = self._act("top-up", beginning)
-        if started is not None:
-            self.payments.append(started.id)
+    @rule(which=ANY, plan=PLANS)
+    def buy(self, which: int, plan: str | None) -> None:
+        """Pay what is due without any trouble, as most people do."""
+        self._act("buy", self._buy(which, plan))
+
+    @rule(who=ANY, amount=st.integers(1, 20), is_paid=st.booleans())
+    def top_up(self, who: int, amount: int, is_paid: bool) -> None:
+        """Begin to fill a wallet, and perhaps pay at once."""
+        self._act("top-up", self._top_up(self._guest(who), amount * 1000, is_paid))
 
     @precondition(lambda self: self.payments)
     @rule(which=ANY)
@@ -191,43 +199,34 @@ class Money(RuleBasedStateMachine):
         name = NamePayment(payment_id=self._of(self.payments, which))
         self._act("capture", self._as_payer(name, payments.check))
 
-    @precondition(lambda self: self.payments)
     @rule(which=ANY)
     def dispute(self, which: int) -> None:
         """Let the payer call the money back at the bank."""
-        self._act("dispute", self._dispute(self._of(self.payments, which)))
+        self._act("dispute", self._dispute(which))
 
     # What time and the jobs do
 
-    @precondition(lambda self: self.bookings)
     @rule(which=ANY)
     def expire(self, which: int) -> None:
         """Let a hold run out."""
-        self._act("expire", self._expire(self._of(self.bookings, which)))
+        self._act("expire", self._expire(which))
 
-    @rule()
-    def reconcile(self) -> None:
-        """Ask about all that is due to be asked about."""
-        self._act("reconcile", self._reconcile())
+    @rule(sends=st.booleans())
+    def work(self, sends: bool) -> None:
+        """Ask about all that is due to be asked about, or carry refunds out and do what else waits."""
+        self._act("send refunds" if sends else "reconcile", self._send() if sends else self._reconcile())
 
-    @rule()
-    def send(self) -> None:
-        """Carry refunds out, and do what else waits."""
-        self._act("send refunds", self._send())
-
-    @precondition(lambda self: self.bookings)
     @rule(which=ANY)
     def end(self, which: int) -> None:
         """Let a booking be over, and release what is due."""
-        self._act("release", self._end(self._of(self.bookings, which)))
+        self._act("release", self._end(which))
 
     # What staff and admins do
 
-    @precondition(lambda self: self.bookings)
     @rule(which=ANY, amount=st.integers(0, 9))
     def give_back(self, which: int, amount: int) -> None:
         """Give back some of what was paid, or all."""
-        given = self._give_back(self._of(self.bookings, which), amount * 555 or None)
+        given = self._give_back(which, amount * 555 or None)
         self._act("partial refund" if amount else "full refund", given)
 
     @rule(approves=st.booleans())
@@ -243,9 +242,8 @@ class Money(RuleBasedStateMachine):
 
     @rule(who=ANY)
     def thaw(self, who: int) -> None:
-        """Let a frozen wallet be paid from again."""
-        ask = Unfreeze(user_id=self._guest(who).user_id, currency=self.currency, reason=REASON)
-        self._act("thaw", adjustments.unfreeze(self.hub, self.admins[0], ask))
+        """Settle what is lacking in a frozen wallet, and let it be paid from again."""
+        self._act("thaw", self._thaw(self._guest(who)))
 
     # What must hold
 
@@ -331,6 +329,44 @@ class Money(RuleBasedStateMachine):
             found: str = await db.fetchval("SELECT provider_id FROM payments WHERE id = $1", payment_id)
         return found
 
+    async def _one_of(self, which: int, query: str) -> int:
+        """Choose one with which something can be done, rather one of the newest."""
+        async with self.hub.reading() as db:
+            found = [row[0] for row in await db.fetch(query)][:4]
+        if not found:
+            raise NotFound()
+        return int(found[which % len(found)])
+
+    async def _pay(self, which: int, how: dict[str, Any]) -> StartedPayment:
+        booking_id = await self._one_of(which, PAYABLE)
+        ask = StartPayment.model_validate({"booking_id": booking_id, **how})
+        started: StartedPayment = await self._as_owner(booking_id, lambda owner: payments.start(self.hub, owner, ask))
+        if started.gateway != "wallet":
+            self.payments.append(started.id)
+        return started
+
+    async def _buy(self, which: int, plan: str | None) -> None:
+        started = await self._pay(which, {"gateway": "sandbox", "plan": plan})
+        await self._decide(started.id, "completed")
+        await settling.settle(self.hub, started.id)
+
+    async def _top_up(self, guest: Actor, amount: int, is_paid: bool) -> None:
+        started = await payments.start_top_up(self.hub, guest, "sandbox", amount, self.currency)
+        self.payments.append(started.id)
+        if is_paid:
+            await self._decide(started.id, "completed")
+            await settling.settle(self.hub, started.id)
+
+    async def _thaw(self, guest: Actor) -> None:
+        whose = {"user_id": guest.user_id, "currency": self.currency, "reason": REASON}
+        (held,) = (await wallet.show(self.hub, guest, ReadWallet())).balances
+        if held.balance < 0:
+            ask = Adjust.model_validate({**whose, "amount": -held.balance})
+            asked = await adjustments.adjust(self.hub, self.admins[0], ask)
+            if asked.status == "pending":
+                await adjustments.approve(self.hub, self.admins[1], DecideAdjustment(adjustment_id=asked.id))
+        await adjustments.unfreeze(self.hub, self.admins[0], Unfreeze.model_validate(whose))
+
     async def _decide(self, payment_id: int, becomes: Any) -> None:
         provider_id = await self._provider_id(payment_id)
         async with self.hub.reading() as db:
@@ -345,21 +381,16 @@ class Money(RuleBasedStateMachine):
     async def _settle(self, payment_id: int, times: int) -> None:
         await asyncio.gather(*(settling.settle(self.hub, payment_id) for _ in range(times)))
 
-    async def _dispute(self, payment_id: int) -> None:
+    async def _dispute(self, which: int) -> None:
+        payment_id = await self._one_of(which, TAKEN)
         provider_id = await self._provider_id(payment_id)
-        gateway = self.hub.gateways_of_money["sandbox"]
-        # Only what was taken can be called back.
-        if (await gateway.look(provider_id, {})).state != "completed":
-            raise NotFound()
         async with self.hub.reading() as db:
             await sandbox.dispute(db, provider_id)
         await settling.settle(self.hub, payment_id)
 
-    async def _expire(self, booking_id: int) -> None:
-        booking = await bookings.read(self.hub, THE_HUB, NameBooking(booking_id=booking_id))
-        if booking.status not in ("held", "pending"):
-            raise NotFound()
-        await self.world.run_out(booking)
+    async def _expire(self, which: int) -> None:
+        booking_id = await self._one_of(which, WAITING)
+        await self.world.run_out(await bookings.read(self.hub, THE_HUB, NameBooking(booking_id=booking_id)))
         await sweeper.sweep(self.hub)
 
     async def _reconcile(self) -> None:
@@ -370,21 +401,22 @@ class Money(RuleBasedStateMachine):
         await queue.work_off(self.hub)
         await sending.work_off(self.hub)
 
-    async def _end(self, booking_id: int) -> None:
-        booking = await bookings.read(self.hub, THE_HUB, NameBooking(booking_id=booking_id))
-        if booking.status == "confirmed":
-            async with self.hub.pool.acquire() as db:
-                await db.execute(
-                    """
-                    UPDATE booking_items SET starts_at = clock_timestamp() - interval '2 hours',
-                        ends_at = clock_timestamp() - interval '1 hour' WHERE booking_id = $1
-                    """,
-                    booking_id,
-                )
+    async def _end(self, which: int) -> None:
+        booking_id = await self._one_of(which, IN_ESCROW)
+        async with self.hub.pool.acquire() as db:
+            await db.execute(
+                """
+                UPDATE booking_items AS i SET starts_at = clock_timestamp() - interval '2 hours',
+                    ends_at = clock_timestamp() - interval '1 hour'
+                FROM bookings AS b WHERE b.id = $1 AND i.booking_id = b.id AND b.status = 'confirmed'
+                """,
+                booking_id,
+            )
         if not await releasing.release(self.hub):
             raise NotFound()
 
-    async def _give_back(self, booking_id: int, amount: int | None) -> None:
+    async def _give_back(self, which: int, amount: int | None) -> None:
+        booking_id = await self._one_of(which, IN_ESCROW)
         async with self.hub.work(self.world.owner) as work:
             await booking_store.lock(work.db, booking_id)
             await refunds.give_back(work, booking_id, amount, REASON, approval_above=5000)

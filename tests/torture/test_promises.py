@@ -8,7 +8,7 @@ from hub.torture.run import Options, PromiseBroken, run
 from hub.torture.table import table_of
 
 # What every commit is judged by; the others run with `pytest -m slow`, as do their controls.
-ALWAYS = ("P1", "P4", "P5", "P7")
+ALWAYS = ("P1", "P4", "P7")
 CONTROLLED = ("P1",)
 
 
