@@ -68,8 +68,11 @@ async def unknown_events(db: Db) -> list[UnknownEvent]:
         db,
         UnknownEvent,
         """
-        SELECT gateway, event_id, kind, received_at FROM provider_events
-        WHERE outcome = 'unknown payment' ORDER BY received_at DESC LIMIT $1
+        SELECT e.gateway, e.event_id, e.kind, e.received_at FROM provider_events AS e
+        WHERE e.outcome = 'unknown payment' AND NOT EXISTS (
+            -- A provider may be quicker than the hub can note how it knows a payment.
+            SELECT FROM payments AS p WHERE p.gateway = e.gateway AND p.provider_id = e.provider_id)
+        ORDER BY e.received_at DESC LIMIT $1
         """,
         AT_MOST,
     )

@@ -16,6 +16,7 @@ class Open(BaseModel):
     position: int
 
 
+# Whoever has only begun to pay has promised nothing yet: a plan binds with the first money that comes in.
 # How a guest is reminded stands in what was agreed; a booking without an agreement is dealt with as venues usually do.
 async def to_remind(db: Db, at_most: int) -> list[Open]:
     """List the instalments of which their guests should be reminded by now, the most urgent first."""
@@ -30,13 +31,16 @@ async def to_remind(db: Db, at_most: int) -> list[Open]:
         CROSS JOIN LATERAL (
             SELECT coalesce((q.quote #>> '{instalment_terms,remind_days}')::integer, 3) * interval '1 day' AS ahead
         ) AS t
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(l.amount), 0) AS paid FROM ledger_entries AS l
+            WHERE l.booking_id = i.booking_id AND l.kind IN ('escrow', 'venue', 'fees', 'tax')
+        ) AS p
         WHERE i.missed_at IS NULL AND i.reminded_at IS NULL AND b.status IN ('pending', 'confirmed')
           AND i.due_at > clock_timestamp() AND i.due_at <= clock_timestamp() + interval '60 days'
           AND i.due_at <= clock_timestamp() + t.ahead
+          AND p.paid > 0
           AND (SELECT sum(e.amount) FROM instalments AS e
-               WHERE e.booking_id = i.booking_id AND e.position <= i.position)
-              > (SELECT coalesce(sum(l.amount), 0) FROM ledger_entries AS l
-                 WHERE l.booking_id = i.booking_id AND l.kind IN ('escrow', 'venue', 'fees', 'tax'))
+               WHERE e.booking_id = i.booking_id AND e.position <= i.position) > p.paid
         ORDER BY i.due_at, i.booking_id LIMIT $1
         """,
         at_most,
@@ -56,12 +60,15 @@ async def missed(db: Db, at_most: int) -> list[Open]:
         CROSS JOIN LATERAL (
             SELECT coalesce((q.quote #>> '{instalment_terms,grace_hours}')::integer, 48) * interval '1 hour' AS grace
         ) AS t
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(l.amount), 0) AS paid FROM ledger_entries AS l
+            WHERE l.booking_id = i.booking_id AND l.kind IN ('escrow', 'venue', 'fees', 'tax')
+        ) AS p
         WHERE i.missed_at IS NULL AND b.status IN ('pending', 'confirmed')
           AND i.due_at > clock_timestamp() - interval '60 days' AND i.due_at <= clock_timestamp() - t.grace
+          AND p.paid > 0
           AND (SELECT sum(e.amount) FROM instalments AS e
-               WHERE e.booking_id = i.booking_id AND e.position <= i.position)
-              > (SELECT coalesce(sum(l.amount), 0) FROM ledger_entries AS l
-                 WHERE l.booking_id = i.booking_id AND l.kind IN ('escrow', 'venue', 'fees', 'tax'))
+               WHERE e.booking_id = i.booking_id AND e.position <= i.position) > p.paid
         ORDER BY i.due_at, i.booking_id LIMIT $1
         """,
         at_most,

@@ -70,7 +70,8 @@ async def _unpaid(work: Work, one: Open) -> tuple[BookingRow, Standing] | None:
     if one.position >= len(standing.instalments) or standing.instalments[one.position].missed_at is not None:
         return None
     wanted = sum(part.amount for part in standing.instalments[: one.position + 1])
-    return None if min(wanted, standing.price) <= standing.paid else (booking, standing)
+    is_open = 0 < standing.paid < min(wanted, standing.price)
+    return (booking, standing) if is_open else None
 
 
 async def _terms(work: Work, booking_id: int) -> InstalmentTerms:

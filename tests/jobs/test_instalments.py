@@ -8,9 +8,10 @@ from typing import Any
 
 from hub.jobs import instalments
 from hub.models.bookings import Booking
+from hub.models.payments import StartPayment
 from hub.models.terms import CancellationStep, Terms
 from hub.models.venues import ChangeVenue
-from hub.services import dues, venues
+from hub.services import dues, payments, venues
 from storage import bookings as booking_store
 from tests.doors import ListeningHub
 from tests.money.coming_in import paid
@@ -77,6 +78,18 @@ async def test_nobody_is_reminded_of_what_is_paid_or_cancelled(hub: ListeningHub
     async with hub.pool.acquire() as db:
         await booking_store.cancel(db, [given_up.id], "", "other")
     assert await instalments.look(hub) == 0
+
+
+async def test_who_has_only_begun_to_pay_has_missed_nothing(hub: ListeningHub) -> None:
+    world = await World.build(hub)
+    await terms(world, missed="cancel")
+    booked = await world.book(world.stay(2))
+    ask = StartPayment(booking_id=booked.id, gateway="sandbox", plan="deposit")
+    await payments.start(hub, world.customer, ask)
+    for ahead in (timedelta(days=1), timedelta(days=-9)):
+        await rest_is_due(world, booked, ahead)
+        assert await instalments.look(hub) == 0
+    assert (await world.now(booked)).status == "confirmed"
 
 
 async def test_guest_and_desk_hear_of_what_was_missed_after_its_time_of_grace(hub: ListeningHub) -> None:

@@ -13,11 +13,13 @@ from handlers.words import money
 from hub.gateways.providers import open_gateways
 from hub.jobs import queue, reconciler, refunds, sweeper
 from hub.models.bookings import Booking
+from hub.models.folio import AskOperations
 from hub.models.payments import StartedPayment, StartPayment
-from hub.services import inbox, payments, sandbox
+from hub.services import folio, inbox, payments, sandbox
 from hub.services.sandbox import PRESSES, Button
 from storage import payments as store
 from storage.soundness import MONEY, faults
+from tests import builders
 from tests.doors import AppServer, Http, ListeningHub
 from tests.money.provider import clearing, provider_id
 from tests.world import World
@@ -138,6 +140,10 @@ async def test_only_what_the_sandbox_has_signed_a_moment_ago_is_taken(app_server
         answer = await http.post("/payments/events/sandbox", data=body, headers=gateway.headers(body))
         assert (answer.status, answer.data) == (200, {"received": True, "known": is_known})
     assert not await inbox.receive(app_server.hub, "sandbox", gateway.headers(body), body)
+    # It is of a payment that nobody here knows: those who run the hub see that.
+    admin = await builders.make_actor(app_server.hub, "admin")
+    waiting = await folio.operations(app_server.hub, admin, AskOperations())
+    assert [(one.gateway, one.kind) for one in waiting.unknown_events] == [("sandbox", "payment.completed")]
 
 
 def test_production_has_no_sandbox(hub: ListeningHub) -> None:

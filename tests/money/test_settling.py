@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +26,7 @@ from hub.jobs import reconciler, sweeper
 from hub.jobs import refunds as sending
 from hub.models.bookings import CancelBooking, NameBooking
 from hub.models.folio import AskOperations, RecordCash
-from hub.models.payments import ListPayments, NamePayment, ResolvePayment, StartedPayment, StartPayment
+from hub.models.payments import ListPayments, NamePayment, Payment, ResolvePayment, StartedPayment, StartPayment
 from hub.models.venues import ChangeVenue
 from hub.models.wallet import ReadWallet
 from hub.services import bookings, folio, payments, refunds, settling, venues, wallet
@@ -221,6 +222,32 @@ async def test_the_second_success_goes_back_and_what_else_is_under_way_is_stoppe
     assert (refund["payment_id"], refund["amount"], refund["target"]) == (begun[2].id, held.price, "wallet")
     assert refund["reason"] == settling.CAME_TWICE
     await is_sound(shop, stripe, paypal)
+
+
+@pytest.mark.abuse("H5")
+async def test_whoever_pays_in_five_ways_at_once_has_paid_once(shop: World) -> None:
+    stripe, bakong = provide(shop.hub, "stripe", "bakong")
+    await filled(shop.hub, shop.customer, 6000)
+    held = await shop.hold(shop.slot())
+    begun = [await start(shop, held.id, one.name) for one in (stripe, bakong)]
+    for one, provider in zip(begun, (stripe, bakong), strict=True):
+        provider.take(await named(shop, one))
+    cash = RecordCash(booking_id=held.id, amount=held.price)
+    ways = [
+        *(settling.settle(shop.hub, one.id) for one in begun * 3),
+        *(folio.record_cash(shop.hub, shop.clerk, cash) for _ in range(2)),
+        *(start(shop, held.id, "wallet") for _ in range(2)),
+    ]
+    done = await asyncio.gather(*ways, return_exceptions=True)
+    assert [one for one in done if not isinstance(one, Payment | NothingDue)] == []
+    await sending.work_off(shop.hub)
+    booking = await shop.now(held)
+    assert (booking.status, booking.paid) == ("confirmed", held.price)
+    came_in = await payments.listed(shop.hub, shop.customer, ListPayments(status="completed"))
+    async with shop.hub.pool.acquire() as db:
+        gone_back = await db.fetchval("SELECT coalesce(sum(amount), 0) FROM refunds WHERE status = 'completed'")
+    assert sum(one.amount for one in came_in.items) == booking.paid + gone_back
+    await is_sound(shop, stripe, bakong)
 
 
 @pytest.mark.parametrize("swept", [False, True])
