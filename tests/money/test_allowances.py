@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,12 +10,13 @@ import orjson
 import pytest
 
 from hub.core import THE_HUB, Hub
-from hub.errors import NoStudentLeft, NotAvailable
+from hub.errors import NoStudentLeft, NotAvailable, OfferUsedUp
 from hub.models.addons import Addon, ChangeAddon
 from hub.models.bookings import Booking, CancelBooking, MakeBooking, NameBooking, RescheduleBooking
 from hub.models.offers import ChangeOffer, ListOffers, NameOffer
 from hub.models.payments import StartPayment
 from hub.services import addons, allowances, baskets, bookings, holds, offers, payments, quotes, settling
+from hub.work import Repeat, Repeated
 from storage import allowances as store
 from storage.placing import Outcome
 from storage.soundness import MONEY, faults
@@ -65,6 +67,21 @@ async def test_an_offer_is_used_as_often_as_it_may_be_and_what_is_given_back_can
     await world.run_out(await world.now(await bookings.read(hub, world.customer, NameBooking(booking_id=second))))
     assert await kinds(hub, ask, ask) == ["placed", "offer_used_up"]
     assert await faults(hub.pool) == {}
+
+
+@pytest.mark.abuse("H9")
+async def test_whoever_has_the_last_use_and_asks_again_with_the_same_key_is_answered_the_same(
+    hub: ListeningHub,
+) -> None:
+    world = await World.build(hub)
+    await make_offer(hub, world.owner, world.hall, total_limit=1)
+    assert world.customer.user_id
+    again = replace(world.customer, repeat=Repeat(world.customer.user_id, "holds.place", "one", b"{}"))
+    held = await world.hold(world.place(), offer="AUTUMN", by=again)
+    with pytest.raises(Repeated) as repeated:
+        await world.hold(world.place(), offer="AUTUMN", by=again)
+    assert orjson.loads(repeated.value.answer)["id"] == held.id
+    assert isinstance(await refusal(world.hold(world.place(), offer="AUTUMN")), OfferUsedUp)
 
 
 @pytest.mark.abuse("H9")
