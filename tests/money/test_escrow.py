@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from hub.jobs import queue, releasing, sweeper
-from hub.models.bookings import Booking, NameBooking
+from hub.models.bookings import Booking, CancelBooking, NameBooking
+from hub.models.refunds import DecideRefund, ListRefunds
 from hub.models.venues import ChangeVenue
 from hub.models.wallet import ReadWallet
-from hub.services import bookings, escrow, venues, wallet
+from hub.services import bookings, escrow, refunds, venues, wallet
 from storage import bookings as booking_store
 from storage import escrow as store
 from storage.escrow import Share
@@ -130,27 +131,22 @@ async def test_who_came_or_did_not_is_settled_by_when_that_was_known(world: Worl
     assert await faults(world.hub.pool) == {}
 
 
-async def test_what_a_cancelled_booking_has_left_is_the_venues_unless_a_refund_waits(world: World) -> None:
-    await terms(world, release_hours=0, cancellation_steps=[{"hours_before": 0, "refund_percent": 0}])
+@pytest.mark.parametrize("approved", [True, False])
+async def test_what_a_cancelled_booking_has_left_is_the_venues_once_its_refund_is_decided(
+    world: World, approved: bool
+) -> None:
+    half = [{"hours_before": 0, "refund_percent": 50}]
+    await terms(world, release_hours=0, cancellation_steps=half, refund_approval_above=1000)
     booked = await world.book(world.slot(10))
     await paid(world.hub, booked)
-    async with world.hub.pool.acquire() as db:
-        # As if cancelling it were asked for while nothing is paid back by itself.
-        await db.execute(
-            "UPDATE bookings SET status = 'cancelled', cancelled_at = clock_timestamp() WHERE id = $1", booked.id
-        )
-        await db.execute("DELETE FROM claims WHERE booking_id = $1", booked.id)
-        waiting = await db.fetchval(
-            """
-            INSERT INTO refunds (booking_id, payment_id, user_id, target, amount, currency, status)
-            SELECT booking_id, id, user_id, 'original', 100, currency, 'pending' FROM payments RETURNING id
-            """
-        )
+    await bookings.cancel(world.hub, world.customer, CancelBooking(booking_id=booked.id))
     assert await releasing.release(world.hub) == 0
-    async with world.hub.pool.acquire() as db:
-        await db.execute("UPDATE refunds SET status = 'rejected' WHERE id = $1", waiting)
+    (waiting,) = (await refunds.listed(world.hub, world.customer, ListRefunds())).items
+    assert (waiting.status, waiting.amount) == ("pending", 3000)
+    decide = refunds.approve if approved else refunds.reject
+    await decide(world.hub, world.owner, DecideRefund(refund_id=waiting.id, reason="They were ill."))
     assert await releasing.release(world.hub) == 1
-    assert await standing(world, booked) == [(0, 6000, 0, 0)]
+    assert await standing(world, booked) == [(0, 3000 if approved else 6000, 0, 0)]
     assert await faults(world.hub.pool) == {}
 
 
