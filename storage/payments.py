@@ -223,12 +223,15 @@ async def take_due(db: Db, at_most: int, seconds: float, but_not: Sequence[str] 
     )
 
 
-async def count_open(db: Db, booking_id: int) -> int:
-    """Count the payments of a booking that are under way."""
+async def count_open(db: Db, booking_id: int, gateway: GatewayName) -> int:
+    """Count the payments of a booking that are under way at a gateway."""
     found: int = await value(
         db,
-        "SELECT count(*) FROM payments WHERE booking_id = $1 AND status IN ('starting', 'pending')",
+        """
+        SELECT count(*) FROM payments WHERE booking_id = $1 AND gateway = $2 AND status IN ('starting', 'pending')
+        """,
         booking_id,
+        gateway,
     )
     return found
 

@@ -33,12 +33,12 @@ from storage.bookings import BookingRow
 from storage.payments import PaymentRow
 from storage.query import Db
 
-# So many ways at once are more than anybody tries who means to pay.
+# So many of one way are more than anybody tries who means to pay; of another one can still begin.
 MOST_UNDER_WAY = 10
 
 
 class TooManyUnderWay(Conflict):
-    """Several payments for this booking are under way; finish or cancel one of them first."""
+    """Several such payments for this booking are under way; finish or cancel one of them, or pay another way."""
 
     code = "too_many_payments"
 
@@ -58,7 +58,7 @@ async def start(hub: Hub, actor: Actor, ask: StartPayment) -> StartedPayment:
             raise PaymentRefused(f"{gateway.title} takes no {booking.currency}; pay another way.")
         known = await _known(work, actor, ask.gateway, ask.booking_id, ask.amount)
         if known is None:
-            if await store.count_open(work.db, booking.id) >= MOST_UNDER_WAY:
+            if await store.count_open(work.db, booking.id, ask.gateway) >= MOST_UNDER_WAY:
                 raise TooManyUnderWay()
             before = await agreed.plan(work.db, booking.id)
             plan = await dues.choose(work.db, booking, ask.plan)
@@ -144,7 +144,8 @@ async def check(hub: Hub, actor: Actor, ask: NamePayment) -> StartedPayment:
     """Ask the provider now how a payment stands, and take what its payer has approved."""
     async with hub.reading() as db:
         found = await _found(db, actor, ask.payment_id)
-    if found.gateway in hub.gateways_of_money:
+    # Of what has come in, providers tell by themselves what becomes of it.
+    if found.status != "completed" or found.finding is not None:
         await settling.settle(hub, found.id)
     return await read(hub, actor, ask)
 

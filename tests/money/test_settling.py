@@ -525,12 +525,27 @@ async def test_a_payer_can_leave_a_payment_and_not_one_that_came_in(shop: World)
     await is_sound(shop, provider)
 
 
-async def test_a_booking_has_not_more_than_ten_payments_under_way(shop: World) -> None:
-    provide(shop.hub, "stripe")
+async def test_a_booking_has_not_more_than_ten_payments_of_one_way_under_way(shop: World) -> None:
+    provide(shop.hub, "stripe", "paypal")
     held = await shop.hold(shop.slot())
     for _ in range(payments.MOST_UNDER_WAY):
         await start(shop, held.id)
     assert isinstance(await refusal(start(shop, held.id)), payments.TooManyUnderWay)
+    assert (await start(shop, held.id, "paypal")).status == "pending"
+
+
+async def test_a_desk_sees_of_a_folio_what_is_its_venues(shop: World) -> None:
+    (provider,) = provide(shop.hub, "stripe")
+    clerk = await builders.make_staff(shop.hub, shop.hall)
+    held = await shop.hold(shop.slot(), shop.stay())
+    await paid(shop, provider, held.id)
+    ask = NameBooking(booking_id=held.id)
+    whole, part = await folio.read(shop.hub, shop.customer, ask), await folio.read(shop.hub, clerk, ask)
+    assert (whole.paid, whole.open, len(whole.payments), len(whole.instalments)) == (held.price, 0, 1, 1)
+    assert (part.paid, part.booking.price, part.open) == (6000, 6000, 0)
+    assert (part.quote, part.payments, part.refunds, part.instalments) == (None, [], [], [])
+    assert [one.amount for one in part.movements] == [6000]
+    assert isinstance(await refusal(folio.read(shop.hub, shop.stranger, ask)), NotFound)
 
 
 async def test_a_provider_that_stays_silent_is_asked_within_a_minute_then_ever_more_seldom(shop: World) -> None:
