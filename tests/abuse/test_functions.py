@@ -113,7 +113,8 @@ async def test_the_table_gives_every_route_a_policy_and_strangers_nothing_by_def
     for name in PRIVILEGED:
         one = table()[name]
         path = one.path.replace("{user_id}", str(scene.person("other").id)).replace("{role_id}", str(scene.role.id))
-        path = path.replace("{adjustment_id}", str(MONEY["adjustment_id"]))
+        for parameter, number in MONEY.items():
+            path = path.replace(f"{{{parameter}}}", str(number))
         body = base(one, known) if one.method in WITH_BODY and one.ask else None
         if one.may.endswith(":create") and one.subject in ("bookings", "holds"):
             continue
