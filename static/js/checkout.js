@@ -124,6 +124,13 @@ function Paying({ of, booking, plan, zone }) {
   </div>`;
 }
 
+/** What costs nothing, or nothing any more, is booked without paying. */
+function Free({ booking }) {
+  const { busy, refusal, run } = useAct();
+  const book = () => run(() => ask("POST", `/holds/${booking.id}/confirm`, {})).then(load);
+  return html`<div class="row between"><button type="button" class="button main" disabled=${busy} onClick=${book}>Book it</button>${booking.expires_at && html`<${Clock} booking=${booking} />`}</div><${Sentence} refusal=${refusal} />`;
+}
+
 /** What has come of it, in one sentence, with what can be done next. */
 function Result({ of, booking }) {
   const state = stateOf(booking);
@@ -164,6 +171,7 @@ function Due({ of, booking, zone }) {
   const next = picked ? picked.instalments[0].amount : of.next;
   const underWay = of.payments.find((one) => ["starting", "pending"].includes(one.status));
   const isMine = booking.user_id === person.value.id;
+  if (isMine && state === "held" && !(picked ? picked.total : of.open)) return html`<${Section} title="Nothing is due" id="pay"><${Free} booking=${booking} /><//>`;
   if (!isLive || !(picked ? picked.total : of.open)) return null;
   return html`<${Section} title="Pay" id="pay">
     <p class="due"><span>Due ${of.due || picked ? "now" : "next"} <b class="number">${money(next, booking.currency)}</b></span>${booking.expires_at && html`<${Clock} booking=${booking} />`}</p>

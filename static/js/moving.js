@@ -17,6 +17,7 @@ function asAsk(item, form, zone) {
     stay: () => ({ check_in: value("check_in"), check_out: value("check_out") }),
     slot: () => ({ starts_at: moment(form, `${item.id}.starts_at`, zone), ends_at: moment(form, `${item.id}.ends_at`, zone) }),
     place: () => ({ session_id: Number(value("session_id")), quantity: Number(value("quantity")) }),
+    addon: () => ({}),
   }[item.kind]();
   return { ...askOf(item), ...moved };
 }
@@ -41,7 +42,9 @@ export function Moving({ booking, zone, onDone }) {
     }
     setBusy(false);
   };
-  const asked = () => booking.items.map((item) => asAsk(item, form.current, zone));
+  // What is kept of something cancelled moves nowhere.
+  const items = booking.items.filter((item) => item.kind !== "fee");
+  const asked = () => items.map((item) => asAsk(item, form.current, zone));
   const submit = (event) => {
     event.preventDefault();
     move(asked());
@@ -54,10 +57,10 @@ export function Moving({ booking, zone, onDone }) {
 
   return html`<form ref=${form} onSubmit=${submit}>
     <h2>Move ${booking.reference}</h2>
-    ${booking.items.map((item) => html`<${Item} key=${item.id} item=${item} zone=${zone} />`)}
+    ${items.filter((item) => item.kind !== "addon").map((item) => html`<${Item} key=${item.id} item=${item} zone=${zone} />`)}
     <label class="field"><span>Why</span><input name="reason" maxlength="500" /></label>
     <${Refused} refusal=${refusal} onPick=${pick} label=${label} />
-    <p class="quiet small">Times of ${zone}. The price is computed anew.</p>
+    <p class="quiet small">Times of ${zone}. The price is computed anew: more is due, or what is too much goes back.</p>
     <div class="row between"><button class="button main" disabled=${busy}>Move it</button><button type="button" class="button" onClick=${onDone}>Leave it</button></div>
   </form>`;
 }

@@ -233,6 +233,23 @@ async def test_a_wallet_is_filled_pays_its_part_and_says_how_it_went(
     await expect(other.locator(".wrong")).to_contain_text("is more than is still to be paid")
 
 
+async def test_what_costs_nothing_is_booked_at_the_checkout_and_its_calendar_subscribed_to(
+    window: Open, strict: Town, app_server: AppServer
+) -> None:
+    hub, ana = app_server.hub, await strict.people.customer("Ana Reis")
+    free = await make_room_type(hub, strict.owner.actor, strict.hotel, name="Bench", total_rooms=1, price=0)
+    booking = await make_hold(hub, ana.actor, stay(free, day_after(21)))
+    hers = await as_(window, ana, f"/checkout/{booking.id}")
+    page = hers.page
+    await page.get_by_role("button", name="Book it").click()
+    await expect(page.locator(".result")).to_contain_text("Booked.")
+    await page.get_by_role("link", name="My bookings").last.click()
+    await page.get_by_text("In your own calendar").click()
+    await page.get_by_role("button", name="Get an address").click()
+    address = await page.locator(".secret").inner_text()
+    assert booking.reference in await (await page.context.request.get(address)).text()
+
+
 @pytest.fixture
 async def bank(app_server: AppServer) -> AsyncIterator[Bank]:
     """Let the application be paid through Bakong, at a bank of our own."""

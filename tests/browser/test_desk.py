@@ -8,6 +8,8 @@ from hub.models.folio import RecordCash
 from hub.services import folio
 from tests.browser.conftest import Open, Town, Window
 from tests.builders import (
+    day_after,
+    make_addon,
     make_booking,
     make_hold,
     make_room,
@@ -15,6 +17,7 @@ from tests.builders import (
     make_venue,
     place,
     slot,
+    stay,
     tomorrow,
 )
 from tests.doors import AppServer
@@ -122,6 +125,22 @@ async def test_a_move_to_where_somebody_is_says_so_and_offers_another_time(
     await form.locator(".refusal button").first.click()
     await expect(desk.page.locator("dialog[open]")).to_have_count(0)
     await expect(row).not_to_contain_text("09:00")
+
+
+async def test_an_add_on_moves_along_with_what_it_is_beside(window: Open, town: Town, app_server: AppServer) -> None:
+    hub, ana = app_server.hub, await town.people.customer("Ana Reis")
+    breakfast = await make_addon(hub, town.owner.actor, town.hotel, name="Breakfast", price=1_000, price_per="night")
+    asked = {"kind": "addon", "addon_id": breakfast.id}
+    booking = await make_booking(hub, ana.actor, stay(town.double, day_after(9)), asked)
+    desk = await at_the_desk(window, town)
+    row = desk.page.locator(f'[data-booking="{booking.id}"]')
+    await expect(row).to_contain_text("€100")
+    await row.get_by_role("button", name="Move").click()
+    form = desk.page.locator("dialog[open] form")
+    await form.get_by_label("Departure").fill(day_after(11).isoformat())
+    await form.get_by_role("button", name="Move it").click()
+    await expect(row).to_contain_text("€200")
+    await expect(row).to_contain_text("Breakfast")
 
 
 async def test_the_calendar_and_the_table_list_the_same_bookings(
