@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
+from random import Random
 from typing import Any
 
 from hub.core import Actor
 from hub.errors import HubError
-from hub.models.addons import CreateAddon
-from hub.models.bookings import MakeBooking, PlaceHold, RescheduleBooking
+from hub.models.addons import ChangeAddon, CreateAddon
+from hub.models.bookings import MakeBooking, NameBooking, PlaceHold, RescheduleBooking
+from hub.models.offers import ChangeOffer, ListOffers
 from hub.models.terms import Terms
 from hub.models.venues import ChangeVenue
-from hub.services import addons, bookings, holds, venues
+from hub.services import addons, bookings, holds, offers, venues
 from storage.pool import Pool
 from tests.builders import make_offer
 from tests.doors import ListeningHub
@@ -149,6 +152,55 @@ async def test_who_holds_and_who_moves_want_the_last_of_an_addon(hubs: list[List
     assert await most_in_use(hubs[0].pool, projector.id) == 1
     assert await faults(hubs[0].pool) == {}
     assert await deadlocks(hubs[0].pool) == 0
+
+
+async def test_whatever_is_taken_given_back_moved_and_changed_at_once_nobody_waits_in_a_circle(
+    hubs: list[ListeningHub],
+) -> None:
+    pool, chance = hubs[0].pool, Random(5)
+    who = await stage.people(pool, 20)
+    house = await stage.house(pool, halls=10, pool_size=10)
+    made = [CreateAddon(venue_id=house.venue_id, name=f"Cot {number}", price=500, stock=4) for number in range(2)]
+    cots = [(await addons.create(hubs[0], house.owner, ask)).id for ask in made]
+    codes = ["ONE", "TWO"]
+    for code in codes:
+        await make_offer(hubs[0], house.owner, venue_id=house.venue_id, code=code, total_limit=6)
+    codes_of = {one.code: one for one in (await offers.listed(hubs[0], house.owner, ListOffers())).items}
+
+    def basket() -> dict[str, Any]:
+        items = [
+            stage.slot(chance.choice(house.halls), chance.randrange(3)),
+            stage.stay(0, 2, room_type_id=house.pool_type),
+        ]
+        items += [{"kind": "addon", "addon_id": cot} for cot in chance.sample(cots, chance.randrange(3))]
+        chance.shuffle(items)
+        return {"items": items}
+
+    async def act(number: int, actor: Actor) -> None:
+        hub = hubs[number % len(hubs)]
+        for _ in range(6):
+            with suppress(HubError):
+                held = await holds.place(
+                    hub, actor, PlaceHold.model_validate(basket() | {"offer": chance.choice(codes)})
+                )
+                move = RescheduleBooking.model_validate({"booking_id": held.id, **basket()})
+                await bookings.reschedule(hub, actor, move)
+                if chance.random() < 0.7:
+                    await holds.release(hub, actor, NameBooking(booking_id=held.id))
+
+    async def run_the_house() -> None:
+        for number in range(10):
+            offer = codes_of[codes[number % 2]]
+            await offers.change(hubs[0], house.owner, ChangeOffer(offer_id=offer.id, description=f"Take {number}"))
+            await addons.change(hubs[1], house.owner, ChangeAddon(addon_id=cots[number % 2], description=f"{number}"))
+
+    await asyncio.gather(run_the_house(), *(act(number, actor) for number, actor in enumerate(who)))
+    assert max([await most_in_use(pool, cot) for cot in cots]) <= 4
+    assert max(one.uses or 0 for one in (await offers.listed(hubs[0], house.owner, ListOffers())).items) <= 6
+    async with pool.acquire() as db:
+        assert await db.fetchval("SELECT count(*) FROM bookings") > 10
+    assert await faults(pool) == {}
+    assert await deadlocks(pool) == 0
 
 
 async def test_control_without_its_locks_an_offer_is_used_more_often(hubs: list[ListeningHub]) -> None:
