@@ -30,11 +30,11 @@ _TO_PAY: Final = frozenset({"instalment.due", "instalment.missed"})
 async def mail(hub: Hub, booking_id: int, fact: str, payment_id: int | None = None) -> Written | None:
     """Write the mail about a fact such as booking.confirmed, with what goes with it, and say to whom.
 
-    None when the person has gone.
+    None when the person has gone, or when what it reminds of is no more.
     """
     async with hub.reading() as db:
         told = await store.to_tell(db, booking_id)
-        if told is None:
+        if told is None or _is_over(told, fact):
             return None
         lines = [(item.title, _described(item, told)) for item in told.items]
         lines += await _sums(db, told, fact, payment_id)
@@ -47,10 +47,18 @@ async def sms(hub: Hub, booking_id: int, fact: str) -> tuple[str, str] | None:
     """Write the SMS about a fact, and say to which number; None when there is no such number any more."""
     async with hub.reading() as db:
         told = await store.to_tell(db, booking_id)
-    if told is None or told.phone is None:
+    if told is None or told.phone is None or _is_over(told, fact):
         return None
     site = hub.settings.public_url
     return told.phone, letters.sms(_template(fact), told.language, _facts(told, fact, site), site=site)
+
+
+def _is_over(told: ToldBooking, fact: str) -> bool:
+    """Tell whether nothing is to come, or to be paid, of what a letter reminds of."""
+    is_live = told.status in ("pending", "confirmed")
+    return (fact == "booking.reminder" and not is_live) or (
+        fact in _TO_PAY and (not is_live or told.paid >= told.price)
+    )
 
 
 def _letter(hub: Hub, told: ToldBooking, fact: str, lines: list[Line]) -> Letter:

@@ -165,6 +165,27 @@ async def test_an_instalment_is_told_once_when_it_is_due_and_once_when_it_was_mi
     assert missed["Subject"] == f"A payment for booking {booked.reference} was missed"
 
 
+async def test_nobody_is_reminded_of_what_was_cancelled_or_paid_before_the_letter_was_written(world, mails):
+    goes, stays = await world.book(world.slot(10)), await world.book(world.slot(12))
+    async with world.hub.pool.acquire() as db:
+        await db.execute("UPDATE bookings SET confirmed_at = confirmed_at - interval '9 days'")
+        await db.execute(
+            "UPDATE booking_items SET starts_at = clock_timestamp() + interval '9 hours' WHERE booking_id = $1", goes.id
+        )
+        await db.execute(
+            "INSERT INTO instalments (booking_id, position, due_at, amount) VALUES ($1, 1, $2, 6000)",
+            stays.id,
+            world.at(9),
+        )
+        assert await booking_letters.enqueue_instalment(db, stays.id, 1, "due") == 1
+    assert await reminders.remind(world.hub) == 1
+    await bookings.cancel(world.hub, world.customer, CancelBooking(booking_id=goes.id))
+    await pay(world.hub, stays)
+    subjects = [str(letter["Subject"]) for letter in await received(world, mails)]
+    assert len(subjects) == 4
+    assert not any("soon" in subject or "is due" in subject for subject in subjects)
+
+
 async def test_who_wants_no_receipts_or_reminders_gets_none(world, mails):
     await change(world, notification_choices={"payment.completed": False, "booking.reminder": False})
     booked = await world.book(world.slot(10))
