@@ -37,14 +37,34 @@ class Entry(BaseModel):
 
 
 async def draw_uids(db: Db, booking_ids: Sequence[int]) -> None:
-    """Draw, for those that have none yet, what calendars will know these bookings by."""
+    """Draw, for those that have none yet, what calendars will know these bookings by, and note what they are shown."""
     await run(
         db,
         """
-        INSERT INTO calendar_uids (booking_id) SELECT DISTINCT b.id FROM unnest($1::bigint[]) AS b (id)
-        WHERE NOT EXISTS (SELECT FROM calendar_uids AS c WHERE c.booking_id = b.id) ON CONFLICT DO NOTHING
+        INSERT INTO calendar_uids AS c (booking_id, shown)
+        SELECT i.booking_id, array_agg(i.position ORDER BY i.position) FROM booking_items AS i
+        WHERE i.booking_id = ANY ($1::bigint[]) AND i.kind NOT IN ('addon', 'fee')
+        GROUP BY i.booking_id ORDER BY i.booking_id
+        ON CONFLICT (booking_id) DO UPDATE
+        SET shown = ARRAY(SELECT DISTINCT s.place FROM unnest(c.shown || excluded.shown) AS s (place) ORDER BY s.place)
+        WHERE NOT c.shown @> excluded.shown
         """,
         booking_ids,
+    )
+
+
+async def gone(db: Db, booking_id: int) -> list[int]:
+    """List the places in the basket that calendars have been shown, and where there is nothing any more."""
+    return await column(
+        db,
+        """
+        SELECT s.place FROM calendar_uids AS c CROSS JOIN LATERAL unnest(c.shown) AS s (place)
+        WHERE c.booking_id = $1 AND NOT EXISTS (
+            SELECT FROM booking_items AS i
+            WHERE i.booking_id = c.booking_id AND i.position = s.place AND i.kind NOT IN ('addon', 'fee'))
+        ORDER BY s.place
+        """,
+        booking_id,
     )
 
 

@@ -32,12 +32,20 @@ async def of_booking(hub: Hub, actor: Actor, ask: NameBooking) -> bytes:
         only_venue = await access.see_booking(db, actor, ask.booking_id)
         await store.draw_uids(db, [ask.booking_id])
         entries = await store.entries(db, [ask.booking_id], only_venue)
+        left = [] if only_venue else await store.gone(db, ask.booking_id)
     if not entries:
         raise NotFound()
     status = entries[0].status
     if status in ("held", "expired"):
         raise WrongState("Only what is booked stands in a calendar.")
+    entries += [_taken_out(entries[0], position) for position in left]
     return _written(hub, entries, "PUBLISH" if status in _STATES else "CANCEL")
+
+
+def _taken_out(other: Entry, position: int) -> Entry:
+    """Write an entry that has left its booking; calendars find it by its name, and need no more to take it out."""
+    changes = {"position": position, "status": "cancelled", "sequence": other.sequence + 1, "title": other.reference}
+    return other.model_copy(update=changes)
 
 
 async def state(hub: Hub, actor: Actor) -> CalendarFeed:

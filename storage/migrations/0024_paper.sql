@@ -54,7 +54,9 @@ CREATE TABLE check_ins (
 -- What calendars know a booking's entries by: drawn at random when somebody first asks, and kept for as long as it moves.
 CREATE TABLE calendar_uids (
     booking_id bigint PRIMARY KEY,
-    uid        uuid NOT NULL DEFAULT gen_random_uuid()
+    uid        uuid NOT NULL DEFAULT gen_random_uuid(),
+    -- the places in the basket that calendars have been shown; what left it since has to be taken out of them
+    shown      smallint[] NOT NULL
 );
 
 -- The secret address at which calendar programs find somebody's bookings, of which only the hash is kept.
@@ -80,7 +82,7 @@ INSERT INTO audited (name, entity, id_column, venue_column, plain, quiet, operat
 INSERT INTO audited (name, exempt) VALUES
     ('paper_numbers', 'follows from the papers'),
     ('papers', 'is itself a record that is only ever added to'),
-    ('calendar_uids', 'is drawn once and never changes'),
+    ('calendar_uids', 'is drawn once, and notes what was shown'),
     ('letter_attachments', 'is what was written to people, and kept only where nobody depends on it');
 
 -- A booking as everybody reads it, now with when its guests checked in: a desk sees what is its venue's.

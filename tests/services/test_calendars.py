@@ -65,6 +65,19 @@ async def test_a_booking_keeps_its_name_as_it_moves_and_until_it_is_cancelled(wo
     assert gone["SEQUENCE"] > moved["SEQUENCE"]
 
 
+async def test_what_leaves_a_booking_is_taken_out_of_the_calendars_that_were_shown_it(world):
+    booked = await world.book(world.slot(10), world.slot(14), world.stay())
+    known = {str(event["UID"]) for event in events(await file_of(world, booked))}
+    ask = CancelBooking(booking_id=booked.id, item_ids=[booked.items[0].id])
+    await bookings.cancel(world.hub, world.customer, ask)
+    states = {str(event["UID"]): str(event["STATUS"]) for event in events(await file_of(world, booked))}
+    assert states.keys() == known
+    assert sorted(states.values()) == ["CANCELLED", "CONFIRMED", "CONFIRMED"]
+    # A desk was never shown what is elsewhere, and a feed says it all anew.
+    assert len(events(await file_of(world, booked, await builders.make_staff(world.hub, world.hotel)))) == 1
+    assert len(events(await calendars.feed(world.hub, await secret_of(world)))) == 2
+
+
 @pytest.mark.abuse("J13")
 async def test_no_title_can_write_lines_of_its_own_into_a_calendar(world):
     evil = "Flow; a,b\\n END:VEVENT BEGIN:VALARM X-EVIL:1 " + "ភ្នំពេញ " * 15
