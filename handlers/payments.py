@@ -57,7 +57,7 @@ async def read(call: Call, ask: NamePayment) -> StartedPayment:
     return await payments.read(call.hub, call.actor, ask)
 
 
-@endpoint("payments.check", "POST /payments/{payment_id}/check", tells=CAUSES)
+@endpoint("payments.check", "POST /payments/{payment_id}/check", tells=CAUSES, in_person=True)
 async def check(call: Call, ask: NamePayment) -> StartedPayment:
     """Ask the provider now how a payment stands, and take what its payer has approved."""
     return await payments.check(call.hub, call.actor, ask)
