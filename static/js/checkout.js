@@ -144,10 +144,12 @@ function Result({ of, booking }) {
   }[state];
   if (!said) return null;
   const venue = venueOf(booking.items[0].venue_id);
+  const isOver = ["cancelled", "expired"].includes(state);
+  const kept = of.paid - of.refunds.filter((one) => one.status === "pending").reduce((sum, one) => sum + one.amount, 0);
   return html`<div class="done result" role="status"><p><b>${said}</b> Reference <b class="number">${booking.reference}</b></p>
-    ${["cancelled", "expired"].includes(state) && of.paid > 0 && html`<p>${money(of.paid, booking.currency)} stay with the venue by its terms.</p>`}
+    ${state === "cancelled" && kept > 0 && html`<p>${money(kept, booking.currency)} stay with the venue by its terms.</p>`}
     <${Papers} booking=${booking} />
-    <div class="row"><a class="button" href="/bookings">My bookings</a>${["cancelled", "expired"].includes(state) && venue && html`<a class="button" href=${`/venues/${venue.id}`}>Choose again</a>`}</div></div>`;
+    <div class="row"><a class="button" href="/bookings">My bookings</a>${isOver && venue && html`<a class="button" href=${`/venues/${venue.id}`}>Choose again</a>`}</div></div>`;
 }
 
 function History({ of, currency }) {

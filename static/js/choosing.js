@@ -117,6 +117,7 @@ export function Chosen({ venue, kind, isFree, most }) {
   const priced = useQuote(items.length ? chosen.value.map((one) => one.item) : []);
   if (!items.length && !(refusal.value && refusal.value.about === kind)) return null;
   const last = items.at(-1);
+  const quote = priced.isCurrent ? priced.quote : null;
   const totals = {};
   for (const one of chosen.value) totals[one.currency] = (totals[one.currency] ?? 0) + one.price;
   const gone = items.filter((one) => !isFree(one));
@@ -128,8 +129,8 @@ export function Chosen({ venue, kind, isFree, most }) {
     <${Extras} venue=${venue} priced=${priced.isCurrent ? priced : null} />
     <${Refused} refusal=${refusal.value} onPick=${pick} label=${label} />
     <div class="row">
-      <button type="button" class="button main" disabled=${busy.value || gone.length > 0} onClick=${() => holdChosen(chosen.value.map((one) => one.item), priced.isCurrent ? priced.quote : null)}>
-        ${chosen.value.length > 1 ? `Hold all ${chosen.value.length}, ${sums(totals)}` : "Hold"} for ${duration(venue.hold_seconds)}
+      <button type="button" class="button main" disabled=${busy.value || gone.length > 0} onClick=${() => holdChosen(chosen.value.map((one) => one.item), quote)}>
+        ${chosen.value.length > 1 ? `Hold all ${chosen.value.length}, ${quote ? money(quote.total, quote.currency) : sums(totals)}` : "Hold"} for ${duration(venue.hold_seconds)}
       </button>
       <button type="button" class="button" disabled=${last?.aside} onClick=${() => choose(chosen.value.map((one) => ({ ...one, aside: true })))} title="Choose more, and hold all together">+ More</button>
     </div>

@@ -41,7 +41,7 @@ function TopUp() {
     const currency = form.elements.currency.value;
     const amount = minorOf(form.elements.amount.value, currency);
     if (!amount) throw new Refusal({ status: 422, errors: [{ field: "amount", message: "must be an amount such as 12.50" }] });
-    const started = await ask("POST", "/wallet/top-ups", { gateway: chosen, amount, currency });
+    const started = await ask("POST", "/wallet/top-ups", { gateway: form.elements.gateway.value, amount, currency });
     goOn(started);
     await load();
   };

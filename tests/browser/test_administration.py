@@ -7,11 +7,13 @@ import pyotp
 import pytest
 from playwright.async_api import expect
 
-from hub.core import Actor
+from hub.core import THE_HUB, Actor
 from hub.errors import Forbidden
 from hub.models.users import LogIn
 from hub.services import accounts
 from hub.settings import Settings
+from storage import ledger
+from storage.ledger import Entry
 from tests.browser.conftest import Open, Town, Window
 from tests.doors import PASSWORD, AppServer, Person
 from tests.mailbox import link_for
@@ -230,6 +232,53 @@ async def test_an_account_is_opened_for_somebody_who_chooses_their_password(
     await expect(page.locator(".who h2")).to_have_text("Nora New")
     await expect(page.locator(".facts")).to_contain_text("vendor, customer")
     assert "/login" in await link_for(app_server.hub, "nora@example.org")
+
+
+@pytest.mark.slow
+async def test_a_wallet_is_corrected_by_two_and_paid_from_again_and_the_whole_hub_has_an_offer(
+    window: Open, town: Town, app_server: AppServer
+) -> None:
+    ana = await town.people.customer("Ana Reis")
+    async with app_server.hub.work(THE_HUB) as work:
+        lines = [Entry("wallet", -500, user_id=ana.id), Entry("clearing", 500, gateway="sandbox")]
+        await ledger.post(work.db, "dispute", "EUR", lines, may_overdraw=True)
+    admin = await as_super(window, town, "/admin/operations")
+    page = admin.page
+    await page.get_by_text("Correct a wallet").click()
+    form = page.get_by_role("form", name="Correct a wallet")
+    for amount, told in (("20", "Done."), ("-", "must be an amount"), ("100000", "It waits for somebody else")):
+        await form.get_by_label("Person number").fill(str(ana.id))
+        await form.get_by_label("Currency").select_option("EUR")
+        await form.get_by_label("Amount").fill(amount)
+        await form.get_by_label("Why").fill("For the broken shower")
+        await form.get_by_role("button", name="Correct it").click()
+        await expect(form).to_contain_text(told)
+    waiting = page.locator("[data-adjustment]")
+    await expect(waiting).to_contain_text("Somebody else approves it.")
+    other: Window = await window()
+    await other.log_in(await town.people.admin("Ada Admin"))
+    await other.open("/admin/operations")
+    await other.page.get_by_role("button", name=re.compile("^Reject correction")).click()
+    await expect(other.page.locator("[data-adjustment]")).to_have_count(0)
+    # Nobody's room tells of everybody's money, so this page looks again by itself.
+    await expect(waiting).to_have_count(0)
+
+    await admin.open(f"/admin/users/{ana.id}")
+    await expect(page.locator("#wallet + .lines")).to_contain_text("€15")
+    form = page.get_by_role("form", name="Unfreeze EUR")
+    await form.get_by_label("Why").fill("She has settled it.")
+    await form.get_by_role("button", name="Let it be paid from again").click()
+    await expect(form).to_have_count(0)
+
+    await admin.open("/admin/offers")
+    await page.get_by_text("New offer").click()
+    form = page.get_by_role("form", name="New offer")
+    await form.get_by_label("Code").fill("HUB10")
+    await form.get_by_label("Takes off").select_option("amount")
+    await form.get_by_label("Percentage or amount").fill("10")
+    await form.get_by_label("Currency of amounts").select_option("EUR")
+    await form.get_by_role("button", name="Make it").click()
+    await expect(page.locator(".listing li")).to_contain_text("€10 off")
 
 
 class TestWhereAdminsNeedASecondFactor:
