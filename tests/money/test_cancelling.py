@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hub.core import Actor
+from hub.core import THE_HUB, Actor
 from hub.errors import Forbidden, HoldExpired, Invalid, NotFound, WrongState
 from hub.jobs import queue, sweeper
 from hub.models.bookings import AskCancellation, Booking, CancelBooking, NameBooking, ReleaseItem, RescheduleBooking
@@ -17,7 +17,7 @@ from hub.models.sessions import CancelSession
 from hub.models.terms import CancellationStep, Terms
 from hub.models.venues import Cancellation as Policy
 from hub.models.venues import ChangeVenue, Venue
-from hub.services import booking_letters, bookings, dues, holds, room_types, sessions, venues
+from hub.services import booking_letters, bookings, dues, erasure, holds, room_types, sessions, venues
 from storage import bookings as booking_store
 from storage import dues as due_store
 from storage import ledger
@@ -273,6 +273,20 @@ async def test_what_was_paid_for_a_hold_comes_back_when_it_is_released_or_runs_o
     await queue.work_off(world.hub)
     assert [(await world.now(one)).paid for one in (released, late)] == [0, 0]
     assert (await world.now(late)).status == "expired"
+
+
+async def test_whoever_erases_themselves_gets_back_what_they_paid_for_holds_and_leaves_no_reasons(world: World) -> None:
+    held, booked = await world.hold(world.slot(10)), await world.book(world.slot(12))
+    for one in (held, booked):
+        await paid(world.hub, one)
+    await cancel(world, booked, reason="My mother is ill.")
+    assert world.customer.user_id
+    async with world.hub.work(THE_HUB) as work:
+        await erasure.erase(work, world.customer.user_id)
+    assert (await world.now(held)).paid == 0
+    async with world.hub.pool.acquire() as db:
+        reasons = await db.fetch("SELECT reason FROM refunds UNION ALL SELECT reason FROM ledger_transactions")
+    assert {row["reason"] for row in reasons} == {""}
 
 
 async def test_whoever_does_not_come_loses_what_cancelling_then_would_keep(world: World) -> None:
