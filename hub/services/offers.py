@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from hub.core import Actor, Hub
+from hub.core import THE_HUB, Actor, Hub
 from hub.errors import Invalid, NotFound, OfferRefused, OfferUsedUp
 from hub.models.base import Page
 from hub.models.offers import ChangeOffer, CreateOffer, ListedOffer, ListOffers, NameOffer, Offer
@@ -101,12 +101,14 @@ def judge(offer: Offer, currency: str, spent: int, *, is_at_its_venue: bool) -> 
 async def _count_guess(hub: Hub, actor: Actor, *, is_wrong: bool) -> None:
     # A code that nobody was shown may have been guessed: it is counted before it is answered, and forgotten if right.
     origin = attempts.network(actor.address)
-    tries: list[tuple[attempts.Limit, str | int]] = [(attempts.OFFER_CODES_FROM, origin)]
-    tries.append((attempts.OFFER_CODES, origin if actor.user_id is None else actor.user_id))
+    tries: list[tuple[attempts.Limit, str | int]] = [
+        (attempts.OFFER_CODES_FROM, origin),
+        (attempts.OFFER_CODES, origin if actor.user_id is None else actor.user_id),
+    ]
     for limit, whom in tries:
         await attempts.reserve(hub, limit, whom)
     if not is_wrong:
-        async with hub.work(actor) as work:
+        async with hub.work(THE_HUB) as work:
             for limit, whom in tries:
                 await attempts.give_back(hub, work.db, limit, whom)
 
