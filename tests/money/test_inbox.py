@@ -198,7 +198,7 @@ def _kill_now_and_then(monkeypatch: pytest.MonkeyPatch, chance: random.Random) -
     monkeypatch.setattr(escrow, "take_in", die)
 
 
-@pytest.mark.abuse("H12", "H13", "H17")
+@pytest.mark.abuse("H12", "H13", "H17", "P6")
 @pytest.mark.usefixtures("patient")
 async def test_webhooks_in_bad_weather_settle_every_payment_once(
     app_server: AppServer, http: Http, monkeypatch: pytest.MonkeyPatch
