@@ -9,7 +9,7 @@ import { money, number, plain } from "./words.js";
 
 export const PER = [["booking", "a booking"], ["guest", "a guest"], ["night", "a night"], ["hour", "an hour"]];
 
-const addons = asked(`/addons?venue_id=${data.venue_id}&per_page=100`);
+export const addons = asked(`/addons?venue_id=${data.venue_id}&per_page=100`);
 
 export function Addons({ venue }) {
   const words = (one) => ({

@@ -9,7 +9,7 @@ import { dateTime, money, number, plain } from "./words.js";
 
 const HOW = [["basis_points", "a percentage"], ["amount", "an amount"]];
 
-const offers = asked(data.venue_id ? `/offers?venue_id=${data.venue_id}&per_page=100` : "/offers?sort=newest&per_page=100");
+export const offers = asked(data.venue_id ? `/offers?venue_id=${data.venue_id}&per_page=100` : "/offers?sort=newest&per_page=100");
 
 function stateOf(one) {
   if (!one.is_active) return { shape: "cancelled", word: "ended" };

@@ -1,16 +1,16 @@
 /** What a venue charges: rates of seasons and weekdays, offers, and what it sells beside its rooms. */
 
-import { Addons } from "./addons.js";
-import { Offers } from "./offers.js";
+import { Addons, addons } from "./addons.js";
+import { Offers, offers } from "./offers.js";
 import { data, html } from "./page.js";
 import { OnItsWay, Section, Waiting, asked, drawFor, useTogether } from "./personal.js";
-import { Rates } from "./rates.js";
+import { Rates, rates, types } from "./rates.js";
 
 const venue = asked(`/venues/${data.venue_id}`);
 const CODES = "A code takes something off. Only one counts for a booking.";
 
 function Prices() {
-  if (!useTogether(venue)) return html`<${OnItsWay} />`;
+  if (!useTogether(venue, rates, types, offers, addons)) return html`<${OnItsWay} />`;
   const of = venue.data.value;
   if (!of) return html`<${Waiting} of=${venue} />`;
   return html`<div class="stack">
@@ -22,6 +22,7 @@ function Prices() {
 
 /** What counts at every venue. */
 function OffersOfAll() {
+  if (!useTogether(offers)) return html`<${OnItsWay} />`;
   return html`<${Section} title="Offers of the whole hub" id="offers"><p class="small quiet">${CODES}</p><${Offers} /><//>`;
 }
 

@@ -3,15 +3,15 @@
 import { Checkbox, Choice, Field } from "./fields.js";
 import { Listing } from "./listing.js";
 import { data, html } from "./page.js";
-import { Waiting, asked, useTogether } from "./personal.js";
+import { Waiting, asked } from "./personal.js";
 import { amount, whole } from "./reading.js";
 import { dayNumber, money, plain } from "./words.js";
 
 const WEEK = [["mon", "Mon"], ["tue", "Tue"], ["wed", "Wed"], ["thu", "Thu"], ["fri", "Fri"], ["sat", "Sat"], ["sun", "Sun"]];
 const HOW = [["price", "at a price"], ["percent", "at a percentage of the usual price"]];
 
-const rates = asked(`/rates?venue_id=${data.venue_id}&per_page=100`);
-const types = asked(`/room-types?venue_id=${data.venue_id}&per_page=100`);
+export const rates = asked(`/rates?venue_id=${data.venue_id}&per_page=100`);
+export const types = asked(`/room-types?venue_id=${data.venue_id}&per_page=100`);
 
 function when({ starts_on: from, ends_on: to, weekdays }) {
   const season = from && to ? `${dayNumber(from)} – ${dayNumber(to)}` : from ? `from ${dayNumber(from)}` : to ? `until ${dayNumber(to)}` : "all year";
@@ -19,9 +19,8 @@ function when({ starts_on: from, ends_on: to, weekdays }) {
 }
 
 export function Rates({ venue }) {
-  const isReady = useTogether(rates, types);
-  const known = types.data.value?.items ?? [];
-  if (!isReady || !types.data.value) return html`<${Waiting} of=${types} />`;
+  if (!types.data.value) return html`<${Waiting} of=${types} />`;
+  const known = types.data.value.items;
   if (!known.length) return html`<p class="quiet">There is no room type yet that could have a rate.</p>`;
   const words = (one) => {
     const type = known.find(({ id }) => id === one.room_type_id);

@@ -21,7 +21,7 @@ from hub.models.venues import ChangeVenue
 from hub.services import payments, venues
 from tests.bakong_server import TOKEN, Bank
 from tests.browser.conftest import Open, Town, Window
-from tests.browser.test_manners import AXE, LOOK, SMALL
+from tests.browser.test_manners import AXE, JUMPED, LOOK, SMALL
 from tests.builders import (
     day_after,
     make_addon,
@@ -171,6 +171,7 @@ async def test_who_pays_by_keyboard_on_a_phone_and_goes_back_loses_neither_hold_
             wrong.append(f"{name} scrolls sideways")
 
     await page.get_by_label("All at once").focus()
+    assert await page.evaluate(JUMPED) < 0.05
     await keys.press("ArrowDown")
     await expect(page.get_by_label("Deposit first")).to_be_checked()
     await look("the choice")

@@ -14,7 +14,7 @@ from storage.ledger import Entry
 from storage.wallet import POINTS
 from tests.browser.conftest import Open, Town
 from tests.browser.test_checkout import as_
-from tests.browser.test_manners import AXE, LOOK, SMALL
+from tests.browser.test_manners import AXE, JUMPED, LOOK, SMALL
 from tests.builders import day_after
 from tests.doors import AppServer
 
@@ -136,6 +136,8 @@ async def test_the_pages_of_those_who_take_money_are_for_everybody(
             path = name if name.startswith("/") else f"/venues/{town.hotel.id}/{name}"
             await look.open(path)
             await page.locator(ready).first.wait_for()
+            if await page.evaluate(JUMPED) > 0.05:
+                wrong.append(f"{path} jumps as it is filled")
             for closed in await page.locator("summary").all():
                 await closed.click()
             await page.evaluate(AXE)
