@@ -61,8 +61,8 @@ _CHOICES = (
 _ENTITIES = (
     *("user", "user_role", "role", "role_permission", "identity", "second_factor", "login", "file"),
     *("venue", "venue_staff", "venue_invitation", "room_type", "room", "session", "closure", "addon"),
-    *("booking", "booking_item", "payment", "refund", "instalment", "rate", "offer", "adjustment", "webhook"),
-    *("check_in", "calendar_feed"),
+    *("booking", "booking_item", "payment", "refund", "instalment", "rate", "offer", "adjustment", "account"),
+    *("check_in", "calendar_feed", "webhook"),
 )
 
 _LONGEST_ID = 15
