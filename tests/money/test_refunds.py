@@ -364,6 +364,21 @@ async def test_control_without_the_booking_locked_more_is_given_back_than_was_pa
     assert await refunded(world) > 12_000
 
 
+async def test_of_all_who_decide_at_once_one_does(hub: ListeningHub) -> None:
+    world = await World.build(hub, terms=Terms(refund_approval_above=5000, refund_to="wallet"))
+    one = await booked(world)
+    (refund,) = (await cancel(world, one)).refunds
+    acts = [refunds.approve(hub, world.owner, decide(refund)) for _ in range(4)]
+    acts += [refunds.reject(hub, world.owner, decide(refund, "No.")) for _ in range(2)]
+    done = await asyncio.gather(*acts, return_exceptions=True)
+    (decided,) = (each for each in done if isinstance(each, Refund))
+    assert sum(isinstance(each, RefundDecided) for each in done) == 5
+    kept = 0 if decided.status == "completed" else 12_000
+    assert await balance(world, "wallet", user_id=world.customer.user_id) == 12_000 - kept
+    assert (await world.now(one)).paid == kept
+    assert await faults(hub.pool) == {}
+
+
 @pytest.mark.abuse("H8")
 async def test_whoever_cancels_moves_and_ends_a_booking_at_once_leaves_it_in_one_state(hub: ListeningHub) -> None:
     world = await World.build(hub, terms=Terms(non_refundable=True))
