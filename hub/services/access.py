@@ -117,6 +117,27 @@ async def works_at(db: Db, actor: Actor, venue_id: int) -> bool:
     return await ties.tie(db, venue_id, actor.user_id) is not None or actor.may("booking:read")
 
 
+async def serves_at(db: Db, actor: Actor, venue_id: int) -> bool:
+    """Tell whether the actor may act for this venue's desk: its owner, its staff, or who may change all bookings.
+
+    Whoever may only read all bookings sees what a desk sees, and does nothing there.
+    """
+    if actor.is_hub or actor.may("booking:update"):
+        return True
+    return actor.user_id is not None and await ties.tie(db, venue_id, actor.user_id) is not None
+
+
+async def serves_at_all(db: Db, actor: Actor, venue_ids: Sequence[int]) -> bool:
+    """Tell whether the actor may act for the desk of every one of these venues."""
+    return all([await serves_at(db, actor, venue_id) for venue_id in venue_ids])
+
+
+async def runs_all(db: Db, actor: Actor, venue_ids: Sequence[int]) -> bool:
+    """Tell whether the actor runs every one of these venues: as its owner or manager."""
+    user_id = signed_in(actor)
+    return all([await ties.tie(db, venue_id, user_id) in ("owner", "manager") for venue_id in venue_ids])
+
+
 async def venue(db: Db, actor: Actor, venue_id: int) -> Venue:
     """Load a venue that the actor may see; one that is not active is seen only by those who work there."""
     found = await venue_store.find(db, venue_id)
@@ -205,7 +226,7 @@ async def changing(db: Db, actor: Actor, booking_id: int, *, staff: bool = False
         raise NotFound()
     is_theirs = actor.user_id is not None and actor.user_id == found.user_id
     venues = await ties.venues_of_booking(db, booking_id)
-    is_staff = actor.may("booking:update") or await works_at_all(db, actor, venues)
+    is_staff = await serves_at_all(db, actor, venues)
     if not is_theirs and not is_staff:
         if not staff and await works_at_any(db, actor, venues):
             raise Forbidden("This booking also has items at other venues; only its customer can change it.")

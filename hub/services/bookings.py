@@ -149,10 +149,13 @@ async def cancel(hub: Hub, actor: Actor, ask: CancelBooking) -> CancelledBooking
 
 async def _verdict(db: Db, actor: Actor, booking: BookingRow, document: Booking, ask: AskCancellation) -> Verdict:
     """Judge a cancellation: what was never firm, and what is the venue's own doing, costs its guest nothing."""
-    is_staff = await access.works_at_all(db, actor, booking.venue_ids)
+    is_staff = await access.serves_at_all(db, actor, booking.venue_ids)
     is_venues_doing = is_staff and ask.reason_code == "venue" and actor.user_id != booking.user_id
-    is_made_good = is_venues_doing or booking.status != "confirmed"
-    verdict = await cancelling.judge(db, booking, document, ask, is_made_good=is_made_good)
+    was_firm = booking.status == "confirmed"
+    is_approved = not was_firm or (is_venues_doing and await refunds.decides(db, actor, booking.venue_ids))
+    verdict = await cancelling.judge(
+        db, booking, document, ask, is_made_good=is_venues_doing or not was_firm, is_approved=is_approved
+    )
     if not is_staff and (booking.checked_in or any(part.item.starts_at <= booking.at for part in verdict.parts)):
         raise WrongState("This booking has begun; ask the venue.")
     return verdict
@@ -197,11 +200,11 @@ async def _moves_as_staff(hub: Hub, actor: Actor, ask: RescheduleBooking) -> boo
     """Tell whether the actor works both where the booking is and where it is to go; a guest's own needs neither."""
     async with hub.reading() as db:
         found = await access.changing(db, actor, ask.booking_id)
-        if not await access.works_at_all(db, actor, found.venue_ids):
+        if not await access.serves_at_all(db, actor, found.venue_ids):
             return False
     new_venue_ids = await baskets.venue_ids(hub, ask.items)
     async with hub.reading() as db:
-        if await access.works_at_all(db, actor, new_venue_ids):
+        if await access.serves_at_all(db, actor, new_venue_ids):
             return True
     if actor.user_id != found.user_id:
         raise access.not_staff()
@@ -230,8 +233,13 @@ async def _move(
             raise _Refused(lacking)
         before = await store.document(work.db, booking.id)
         assert before is not None
-        is_made_good = by_staff or booking.status != "confirmed"
-        worth = await reducing.worth(work, booking, before, is_made_good=is_made_good)
+        # What the desk moves costs its guest nothing; nobody is so kind to themselves.
+        is_kindness = by_staff and actor.user_id != booking.user_id
+        was_firm = booking.status == "confirmed"
+        is_approved = not was_firm or (is_kindness and await refunds.decides(work.db, actor, booking.venue_ids))
+        worth = await reducing.worth(
+            work, booking, before, is_made_good=is_kindness or not was_firm, is_approved=is_approved
+        )
         await work.touch_bookings(booking.id)
         await claims.release_bookings(work.db, [booking.id])
         refusals = await claims.acquire(work.db, baskets.claims_of(basket, booking.id, item_ids, booking.expires_at))

@@ -59,6 +59,8 @@ class Verdict:
     surplus: dict[int, int]
     # Whether the guest is made whole, for it was never firm or is the venue's doing: the money goes where it came from.
     is_made_good: bool
+    # Whoever wants it may decide about refunds, or it was never firm: nothing waits.
+    is_approved: bool
 
     def shares(self, *, to_wallet: bool) -> dict[int, int]:
         """Answer what each venue gives back into the wallet, or to where it came from."""
@@ -82,7 +84,7 @@ class Verdict:
     def approval_above(self) -> int | None:
         """Answer above which amount refunds wait for approval; nothing that makes a guest whole does."""
         limits = [part.terms.refund_approval_above for part in self.parts]
-        return None if self.is_made_good else min((one for one in limits if one is not None), default=None)
+        return None if self.is_approved else min((one for one in limits if one is not None), default=None)
 
     def less_after(self, at: datetime) -> datetime | None:
         """Answer from when on less would be given back than at this moment."""
@@ -95,7 +97,15 @@ class Verdict:
         return part.terms.refund_to == "wallet" and not self.is_made_good
 
 
-async def judge(db: Db, booking: BookingRow, document: Booking, ask: AskCancellation, *, is_made_good: bool) -> Verdict:
+async def judge(
+    db: Db,
+    booking: BookingRow,
+    document: Booking,
+    ask: AskCancellation,
+    *,
+    is_made_good: bool,
+    is_approved: bool = False,
+) -> Verdict:
     """Say what cancelling this of a booking gives back at this moment."""
     given_up = chosen(document, ask)
     terms = await terms_of(db, booking.id, document.items)
@@ -107,7 +117,7 @@ async def judge(db: Db, booking: BookingRow, document: Booking, ask: AskCancella
         percent = WHOLE if is_made_good else curves.percent_at(terms[item.id], booking.at)
         parts.append(Part(item, quantity, price, of_paid, percent, terms[item.id]))
     left = {item.id for item in real(document.items)} - {part.item.id for part in parts if part.is_all}
-    return Verdict(parts, not left, paid.surplus, is_made_good)
+    return Verdict(parts, not left, paid.surplus, is_made_good, is_approved)
 
 
 def real(items: Iterable[BookingItem]) -> list[BookingItem]:

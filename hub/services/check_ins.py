@@ -108,7 +108,7 @@ def _read(hub: Hub, given: str) -> int:
 async def _at(db: Db, actor: Actor, booking_id: int, venue_id: int | None) -> int:
     """Tell at which venue of a booking the actor stands; what has nothing at any of theirs is unknown to them."""
     access.signed_in(actor)
-    here = [one for one in await ties.venues_of_booking(db, booking_id) if await _works_at(db, actor, one)]
+    here = [one for one in await ties.venues_of_booking(db, booking_id) if await access.serves_at(db, actor, one)]
     if venue_id is not None:
         here = [one for one in here if one == venue_id]
     if not here:
@@ -116,10 +116,6 @@ async def _at(db: Db, actor: Actor, booking_id: int, venue_id: int | None) -> in
     if len(here) > 1:
         raise Invalid.field("venue_id", f"must name one of the booking's venues: {', '.join(map(str, here))}")
     return here[0]
-
-
-async def _works_at(db: Db, actor: Actor, venue_id: int) -> bool:
-    return actor.may("booking:update") or await ties.tie(db, venue_id, access.signed_in(actor)) is not None
 
 
 def _unknown() -> NotFound:

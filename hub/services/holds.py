@@ -48,7 +48,7 @@ async def confirm(hub: Hub, actor: Actor, ask: NameBooking) -> Booking:
         held = await bookings.live(work, actor, ask.booking_id)
         if held.status == "confirmed":
             raise WrongState("This booking is confirmed already.")
-        if held.needs_payment and not await access.works_at_all(work.db, actor, held.venue_ids):
+        if held.needs_payment and not await access.serves_at_all(work.db, actor, held.venue_ids):
             if held.status == "pending":
                 raise WrongState("This booking waits for its payment.")
             assert held.hold_ends_at is not None

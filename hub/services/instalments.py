@@ -86,7 +86,10 @@ async def _cancel(work: Work, booking: BookingRow) -> None:
     document = await booking_store.document(work.db, booking.id)
     assert document is not None
     ask = AskCancellation(booking_id=booking.id)
-    verdict = await cancelling.judge(work.db, booking, document, ask, is_made_good=booking.status != "confirmed")
+    was_firm = booking.status == "confirmed"
+    verdict = await cancelling.judge(
+        work.db, booking, document, ask, is_made_good=not was_firm, is_approved=not was_firm
+    )
     await reducing.give_back(work, booking, verdict, REASON)
     await claims.release_bookings(work.db, [booking.id])
     await booking_store.cancel(work.db, [booking.id], REASON, "unpaid")

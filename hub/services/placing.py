@@ -121,7 +121,7 @@ def lost_a_choice(basket: Basket, said: Sequence[dict[str, Any]]) -> bool:
 async def _acts_for(hub: Hub, actor: Actor, user_id: int, items: Sequence[AskItem]) -> bool:
     venue_ids = await baskets.venue_ids(hub, items)
     async with hub.reading() as db:
-        if not await access.works_at_all(db, actor, venue_ids):
+        if not await access.serves_at_all(db, actor, venue_ids):
             raise access.not_staff()
         if not actor.is_hub and not await access.knows_guest(db, actor, user_id, venue_ids):
             raise Invalid.field("user_id", "is nobody who was a guest here before; name them in guest_details")

@@ -85,10 +85,12 @@ class Worth:
         return (2 * amount * self.gives_back + self.paid) // (2 * self.paid) if self.paid else amount
 
 
-async def worth(work: Work, booking: BookingRow, document: Booking, *, is_made_good: bool) -> Worth:
+async def worth(work: Work, booking: BookingRow, document: Booking, *, is_made_good: bool, is_approved: bool) -> Worth:
     """Judge a locked booking before it is moved, so that moving it gives back no more than cancelling it would."""
     everything = AskCancellation(booking_id=booking.id)
-    verdict = await cancelling.judge(work.db, booking, document, everything, is_made_good=is_made_good)
+    verdict = await cancelling.judge(
+        work.db, booking, document, everything, is_made_good=is_made_good, is_approved=is_approved
+    )
     surplus = sum(verdict.surplus.values())
     return Worth(
         verdict,

@@ -16,7 +16,6 @@ from hub.models.refunds import DecideRefund, ListRefunds, NameRefund, Refund, Re
 from hub.services import access, fees
 from hub.services.sharing import split
 from hub.work import Work
-from storage import access as ties
 from storage import bookings as booking_store
 from storage import escrow, ledger
 from storage import refunds as store
@@ -210,10 +209,15 @@ async def hand_over(hub: Hub, actor: Actor, ask: NameRefund) -> Refund:
         if refund.target != "cash" or refund.status != "approved":
             raise Conflict("Only an approved refund in cash can be handed over, and once.")
         desk = await store.cash_desk(work.db, refund.payment_id) or min(refund.shares)
-        if not await access.works_at(work.db, actor, desk):
+        if not await access.serves_at(work.db, actor, desk):
             raise Forbidden("Only the desk that has the cash can hand it over.")
         await _arrive(work, refund, Entry("cash", refund.amount, venue_id=desk))
         return work.answer(await _told(work, refund.id))
+
+
+async def decides(db: Db, actor: Actor, venue_ids: Sequence[int]) -> bool:
+    """Tell whether the actor decides about refunds at the expense of these venues: who run them, or approve refunds."""
+    return actor.is_hub or actor.may(APPROVE) or await access.runs_all(db, actor, venue_ids)
 
 
 def seen(refund: RefundRow) -> Refund:
@@ -335,7 +339,7 @@ async def _locked(work: Work, actor: Actor, refund_id: int, *, at_desk: bool = F
     refund = await _found(work.db, actor, refund_id)
     if actor.user_id == refund.user_id:
         raise Forbidden("Somebody else has to decide about your own refund.")
-    if not at_desk and not actor.may(APPROVE) and not await _runs_all(work.db, actor, list(refund.shares)):
+    if not at_desk and not await decides(work.db, actor, list(refund.shares)):
         raise Forbidden("Only those who run the venue decide about its refunds.")
     await booking_store.lock(work.db, refund.booking_id)
     return await store.lock(work.db, refund_id)
@@ -351,8 +355,3 @@ async def _to_decide(work: Work, actor: Actor, ask: DecideRefund) -> RefundRow:
 def _refuse_disputed(refund: RefundRow) -> None:
     if refund.is_disputed:
         raise Conflict("Its payer has called this payment back at their bank; nothing else of it is given back.")
-
-
-async def _runs_all(db: Db, actor: Actor, venue_ids: Sequence[int]) -> bool:
-    user_id = access.signed_in(actor)
-    return all([await ties.tie(db, venue_id, user_id) in ("owner", "manager") for venue_id in venue_ids])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,12 +13,13 @@ from hub.errors import Forbidden, HoldExpired, Invalid, NotFound, WrongState
 from hub.jobs import queue, sweeper
 from hub.models.bookings import AskCancellation, Booking, CancelBooking, NameBooking, ReleaseItem, RescheduleBooking
 from hub.models.cancellations import CancellationPreview, CancelledBooking
+from hub.models.folio import RecordCash
 from hub.models.room_types import ChangeRoomType
 from hub.models.sessions import CancelSession
 from hub.models.terms import CancellationStep, Terms
 from hub.models.venues import Cancellation as Policy
 from hub.models.venues import ChangeVenue, Venue
-from hub.services import booking_letters, bookings, dues, erasure, holds, room_types, sessions, venues
+from hub.services import booking_letters, bookings, dues, erasure, folio, holds, room_types, sessions, venues
 from storage import bookings as booking_store
 from storage import dues as due_store
 from storage import ledger
@@ -103,12 +105,40 @@ async def test_what_was_never_firm_and_what_is_the_venues_doing_costs_its_guest_
         await paid(hub, one, 1000)
     assert (await preview(world, booked)).gives_back == 0
     assert (await preview(world, booked, reason_code="venue")).gives_back == 0
-    shown = await preview(world, booked, world.clerk, reason_code="venue")
+    # The desk's word is enough for the whole amount, but not to go past who approves.
+    assert (await preview(world, booked, world.clerk, reason_code="venue")).needs_approval
+    shown = await preview(world, booked, world.owner, reason_code="venue")
     assert (shown.gives_back, shown.needs_approval, shown.refunds[0].target) == (1000, False, "original")
-    await cancel(world, booked, world.clerk, reason_code="venue", reason="The roof is wet.")
+    await cancel(world, booked, world.owner, reason_code="venue", reason="The roof is wet.")
     assert (await preview(world, held)).gives_back == 1000
     await cancel(world, held)
     assert [await given_back(world, one) for one in (held, booked)] == [held.price, booked.price]
+
+
+async def test_whoever_may_only_read_all_bookings_moves_nothing_of_them(world: World) -> None:
+    booked, held = await world.book(world.slot(10)), await world.hold(world.slot(12))
+    await paid(world.hub, booked)
+    auditor = replace(world.stranger, permissions=frozenset({"booking:read", "refund:read", "payment:read"}))
+    assert await bookings.read(world.hub, auditor, NameBooking(booking_id=booked.id)) is not None
+    moved = RescheduleBooking(booking_id=booked.id, items=[world.slot(14)])
+    for refused in (
+        cancel(world, booked, auditor, reason_code="venue"),
+        preview(world, booked, auditor),
+        bookings.reschedule(world.hub, auditor, moved),
+        bookings.no_show(world.hub, auditor, NameBooking(booking_id=booked.id)),
+        holds.confirm(world.hub, auditor, NameBooking(booking_id=held.id)),
+        folio.record_cash(world.hub, auditor, RecordCash(booking_id=held.id, amount=100)),
+    ):
+        assert isinstance(await refusal(refused), NotFound | Forbidden)
+    assert await given_back(world, booked) == 0
+
+
+async def test_staff_are_kind_to_guests_and_not_to_themselves(hub: ListeningHub) -> None:
+    world = await World.build(hub, terms=Terms(non_refundable=True))
+    own = await world.book(world.slot(10), world.slot(12), by=world.clerk)
+    await paid(hub, own)
+    await bookings.reschedule(hub, world.clerk, RescheduleBooking(booking_id=own.id, items=[world.slot(14)]))
+    assert await given_back(world, own) == 0
 
 
 async def test_nothing_is_given_back_of_what_was_not_paid_and_ended_bookings_have_no_preview(world: World) -> None:
