@@ -59,8 +59,8 @@ export function Cancelling({ booking, isDesk, before, onDone }) {
     const mine = ++turn.current;
     if (part.item_ids?.length === 0) return setPreview(null);
     try {
-      const query = new URLSearchParams(part);
-      const found = await ask("GET", `/bookings/${booking.id}/cancellation${query.size ? `?${query}` : ""}`);
+      const query = String(new URLSearchParams(part));
+      const found = await ask("GET", `/bookings/${booking.id}/cancellation${query && `?${query}`}`);
       if (mine === turn.current) setPreview(found);
     } catch (thrown) {
       if (mine === turn.current) setRefusal(asRefusal(thrown));

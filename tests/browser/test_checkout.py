@@ -29,10 +29,11 @@ from tests.builders import (
     make_hold,
     make_room_type,
     make_venue,
+    place,
     stay,
 )
 from tests.doors import AppServer, Person
-from tests.papers import pages
+from tests.papers import pages, pay
 
 TERMS = {
     "plans": ["full", "deposit"],
@@ -232,6 +233,25 @@ async def test_a_wallet_is_filled_pays_its_part_and_says_how_it_went(
     await other.get_by_label("Amount").fill("1000")
     await other.get_by_role("button").click()
     await expect(other.locator(".wrong")).to_contain_text("is more than is still to be paid")
+
+
+async def test_fewer_places_are_cancelled_than_were_booked_for_what_was_shown(
+    window: Open, town: Town, app_server: AppServer
+) -> None:
+    ana = await town.people.customer("Ana Reis")
+    booking = await make_booking(app_server.hub, ana.actor, place(town.session, 3))
+    await pay(app_server.hub, booking)
+    hers = await as_(window, ana, "/bookings")
+    page = hers.page
+    await page.get_by_role("button", name=f"Cancel {booking.reference}").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.locator(".sum tfoot")).to_contain_text("€75")
+    await dialog.get_by_label("How many").select_option("2 places fewer")
+    await expect(dialog.locator(".sum tfoot")).to_contain_text("€50")
+    await dialog.get_by_role("button", name="Cancel this part").click()
+    ticket = page.locator(f'[data-booking="{booking.id}"]')
+    await expect(ticket).to_contain_text("1 place")
+    await expect(ticket).to_contain_text("€25 paid")
 
 
 async def test_what_costs_nothing_is_booked_at_the_checkout_and_its_calendar_subscribed_to(
