@@ -235,6 +235,30 @@ async def test_a_wallet_is_filled_pays_its_part_and_says_how_it_went(
     await expect(other.locator(".wrong")).to_contain_text("is more than is still to be paid")
 
 
+@pytest.mark.slow
+async def test_a_second_tab_follows_the_first_and_says_when_a_hold_ran_out(
+    window: Open, strict: Town, app_server: AppServer
+) -> None:
+    ana = await strict.people.customer("Ana Reis")
+    ask = ChangeVenue(venue_id=strict.hotel.id, hold_seconds=5, hold_cap_seconds=600)
+    await venues.change(app_server.hub, strict.owner.actor, ask)
+    booking = await held(app_server, strict, ana)
+    first = await as_(window, ana, f"/checkout/{booking.id}")
+    await expect(first.page.locator(".result")).to_contain_text("The hold ran out before it was paid.")
+    await expect(first.page.get_by_role("timer")).to_have_count(0)
+    ask = ChangeVenue(venue_id=strict.hotel.id, hold_seconds=600)
+    await venues.change(app_server.hub, strict.owner.actor, ask)
+    booking = await held(app_server, strict, ana)
+    first, second = [await as_(window, ana, f"/checkout/{booking.id}") for _ in range(2)]
+    await first.page.get_by_role("button", name=re.compile("^Pay €")).click()
+    await first.page.wait_for_url("**/sandbox/pay/*")
+    await expect(second.page.get_by_role("link", name="Go on to pay")).to_be_visible()
+    await press(first.page, "Pay")
+    await expect(second.page.locator(".result")).to_contain_text("Booked and paid.")
+    owner = await as_(window, strict.owner, f"/checkout/{booking.id}")
+    await expect(owner.page.locator(".moves")).to_contain_text("paid")
+
+
 async def test_fewer_places_are_cancelled_than_were_booked_for_what_was_shown(
     window: Open, town: Town, app_server: AppServer
 ) -> None:
