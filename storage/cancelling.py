@@ -13,6 +13,13 @@ async def positions(db: Db, booking_id: int) -> dict[int, int]:
     return {row["id"]: row["position"] for row in rows}
 
 
+async def places_in_session(db: Db, booking_id: int, session_id: int) -> list[int]:
+    """Read at which places of the basket, counted from 1, a booking has places in a session."""
+    return await column(
+        db, "SELECT position FROM booking_items WHERE booking_id = $1 AND session_id = $2", booking_id, session_id
+    )
+
+
 async def reduce_claims(db: Db, booking_id: int, item_id: int, by: int) -> None:
     """Give back some of what an item of a locked booking has claimed."""
     await run(db, "SELECT reduce_claims($1, $2, $3)", booking_id, item_id, by)

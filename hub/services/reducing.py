@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from hub.models.bookings import AskCancellation, Booking
+from hub.models.quotes import CancellationTerms
 from hub.models.refunds import Refund
 from hub.services import cancelling, escrow, fees, quotes, refunds, shrinking
 from hub.services.cancelling import Part, Verdict
@@ -134,6 +137,25 @@ async def _agree_on_no_more(work: Work, booking_id: int, percent: int) -> None:
     ]
     smaller = quote.model_copy(update={"cancellation": capped})
     await store.agree(work.db, booking_id, await quotes.freeze_in(work, smaller))
+
+
+async def put_off(work: Work, booking_ids: Sequence[int], session_id: int, later: timedelta) -> None:
+    """Let guests of a session that its venue puts off cancel as long before its new start as was agreed of the old."""
+    for booking_id in booking_ids if later > timedelta(0) else ():
+        quote = await dues.quote(work.db, booking_id)
+        if quote is None:
+            continue
+        places = await store.places_in_session(work.db, booking_id, session_id)
+        moved = [_put_off(terms, later) if terms.item + 1 in places else terms for terms in quote.cancellation]
+        if moved != quote.cancellation:
+            agreed = quote.model_copy(update={"cancellation": moved})
+            await store.agree(work.db, booking_id, await quotes.freeze_in(work, agreed))
+
+
+def _put_off(terms: CancellationTerms, later: timedelta) -> CancellationTerms:
+    return terms.model_copy(
+        update={"steps": [step.model_copy(update={"before": step.before + later}) for step in terms.steps]}
+    )
 
 
 async def give_back_surplus(work: Work, booking_id: int, reason: str) -> list[Refund]:

@@ -15,7 +15,7 @@ from hub.models.base import Page
 from hub.models.bookings import AskItem, AskSlot
 from hub.models.sessions import CancelSession, ChangeSession, CreateSession, ListSessions, NameSession, Session
 from hub.models.venues import Venue
-from hub.services import access, bookings, inventory, judging, placing, studios, zones
+from hub.services import access, bookings, inventory, judging, placing, reducing, studios, zones
 from hub.work import Work
 from storage import bookings as booking_store
 from storage import claims
@@ -124,7 +124,7 @@ async def change(hub: Hub, actor: Actor, ask: ChangeSession) -> Session:
             await _take_room(work, venue, wanted)
         await store.change(work.db, session.id, wanted.model_dump(mode="json"))
         if moves:
-            await _move_bookings(work, actor, session.id)
+            await _move_bookings(work, actor, session.id, wanted.starts_at - session.starts_at)
         changed = await _found(work.db, session.id)
         work.touch(Touched(session_id=session.id))
         work.tell(SessionChanged(thing=changed))
@@ -148,9 +148,10 @@ async def _wanted(hub: Hub, db: Db, actor: Actor, venue: Venue, session: Session
     return wanted
 
 
-async def _move_bookings(work: Work, actor: Actor, session_id: int) -> None:
+async def _move_bookings(work: Work, actor: Actor, session_id: int, later: timedelta) -> None:
     booking_ids = await booking_store.lock_live_of_session(work.db, session_id)
     await store.move_bookings(work.db, session_id, booking_ids, actor.user_id or 0, "The session has moved.")
+    await reducing.put_off(work, booking_ids, session_id, later)
     work.tell(*[BookingRescheduled(booking_id=booking_id) for booking_id in booking_ids])
 
 

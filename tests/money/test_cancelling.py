@@ -15,7 +15,7 @@ from hub.models.bookings import AskCancellation, Booking, CancelBooking, NameBoo
 from hub.models.cancellations import CancellationPreview, CancelledBooking
 from hub.models.folio import RecordCash
 from hub.models.room_types import ChangeRoomType
-from hub.models.sessions import CancelSession
+from hub.models.sessions import CancelSession, ChangeSession
 from hub.models.terms import CancellationStep, Terms
 from hub.models.venues import Cancellation as Policy
 from hub.models.venues import ChangeVenue, Venue
@@ -371,6 +371,22 @@ async def test_moving_far_away_does_not_bring_back_what_cancelling_would_have_lo
         assert again.price == 6000
         assert (await preview(world, booked)).items[0].percent == percent
         await cancel(world, booked)
+
+
+async def test_a_session_that_is_put_off_can_be_cancelled_as_long_before_as_was_agreed(world: World) -> None:
+    soon = await builders.make_session(world.hub, world.owner, world.hall, starts_at=builders.tomorrow())
+    booked = await world.book(world.slot(), builders.place(soon, 2))
+    await paid(world.hub, booked)
+    place = booked.items[1].id
+    assert (await preview(world, booked, item_ids=[place])).gives_back == 2500
+    before = await preview(world, booked, item_ids=[booked.items[0].id])
+    # Brought forward again, it is still as free to leave as it was.
+    for days in (20, 5):
+        begin = builders.tomorrow(days=days)
+        ask = ChangeSession(session_id=soon.id, starts_at=begin, ends_at=begin + timedelta(hours=1))
+        await sessions.change(world.hub, world.owner, ask)
+        assert (await preview(world, booked, item_ids=[place])).gives_back == 5000
+    assert await preview(world, booked, item_ids=[booked.items[0].id]) == before
 
 
 @pytest.mark.abuse("H21")
