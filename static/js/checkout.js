@@ -8,7 +8,7 @@ import { say } from "./announce.js";
 import { bookings, itemTime } from "./basket.js";
 import { Ring } from "./cells.js";
 import { Field, Form, Sentence, useAct } from "./fields.js";
-import { followMe } from "./following.js";
+import { followDesk, followMe } from "./following.js";
 import { Cancellation, Items, Lines, PLANS, dueWords, planWords } from "./lines.js";
 import { data, html, now } from "./page.js";
 import { Papers } from "./papers.js";
@@ -43,6 +43,8 @@ effect(() => {
   first = !bookings.value.length;
 });
 
+const isMine = (booking) => booking.user_id === person.value.id;
+
 /** Whether what was agreed is still what is booked: not where some of it was cancelled or moved since. */
 const isAsAgreed = ({ quote, booking }) => Boolean(quote) && [quote, ...quote.plans].some((one) => one.total === booking.price);
 
@@ -66,7 +68,7 @@ const bookingOf = (of) => bookings.value.find((one) => one.id === data.booking_i
 function What({ of, booking, plan }) {
   const zone = zoneOf(booking.items[0].venue_id);
   const found = [...new Set(booking.items.map((item) => item.venue_id))].map(venueOf).filter(Boolean);
-  return html`<${Section} title="What you book" id="what">
+  return html`<${Section} title=${isMine(booking) ? "What you book" : `What ${booking.guest_details?.full_name || booking.guest.full_name} books`} id="what">
     ${booking.items.filter((item) => item.kind !== "addon").map((item) => html`<h3 key=${item.id}>${item.title}</h3><p><span class="number">${itemTime(item, zoneOf(item.venue_id))}</span>${item.quantity > 1 ? `, ${many(item.quantity, item.kind === "place" ? "place" : "room")}` : ""}</p>`)}
     ${found.map((venue) => html`<p class="small" key=${venue.id}><a href=${`/venues/${venue.id}`}>${venue.name}</a>${venue.city ? ` · ${venue.city}` : ""}</p>`)}
     ${isAsAgreed(of) ? html`<${Lines} quote=${of.quote} plan=${plan} />` : html`<${Items} booking=${booking} />`}
@@ -136,11 +138,11 @@ function Result({ of, booking }) {
   const state = stateOf(booking);
   const said = {
     confirmed: of.open ? "Booked." : of.paid ? "Booked and paid." : "Booked.",
-    completed: "You were there.",
+    completed: isMine(booking) ? "You were there." : "The guest came.",
     pending: "Booked, as soon as the first payment is there.",
     cancelled: "This booking is cancelled.",
     expired: "The hold ran out before it was paid.",
-    no_show: "You were expected and did not come.",
+    no_show: isMine(booking) ? "You were expected and did not come." : "The guest did not come.",
   }[state];
   if (!said) return null;
   const venue = venueOf(booking.items[0].venue_id);
@@ -149,7 +151,7 @@ function Result({ of, booking }) {
   return html`<div class="done result" role="status"><p><b>${said}</b> Reference <b class="number">${booking.reference}</b></p>
     ${state === "cancelled" && kept > 0 && html`<p>${money(kept, booking.currency)} stay with the venue by its terms.</p>`}
     <${Papers} booking=${booking} />
-    <div class="row"><a class="button" href="/bookings">My bookings</a>${isOver && venue && html`<a class="button" href=${`/venues/${venue.id}`}>Choose again</a>`}</div></div>`;
+    <div class="row">${isMine(booking) ? html`<a class="button" href="/bookings">My bookings</a>` : html`<a class="button" href="/dashboard">Dashboard</a>`}${isOver && isMine(booking) && venue && html`<a class="button" href=${`/venues/${venue.id}`}>Choose again</a>`}</div></div>`;
 }
 
 function History({ of, currency }) {
@@ -172,13 +174,12 @@ function Due({ of, booking, zone }) {
   const picked = of.paid ? null : planOf(of);
   const next = picked ? picked.instalments[0].amount : of.next;
   const underWay = of.payments.find((one) => ["starting", "pending"].includes(one.status));
-  const isMine = booking.user_id === person.value.id;
-  if (isMine && state === "held" && !(picked ? picked.total : of.open)) return html`<${Section} title="Nothing is due" id="pay"><${Free} booking=${booking} /><//>`;
+  if (isMine(booking) && state === "held" && !(picked ? picked.total : of.open)) return html`<${Section} title="Nothing is due" id="pay"><${Free} booking=${booking} /><//>`;
   if (!isLive || !(picked ? picked.total : of.open)) return null;
   return html`<${Section} title="Pay" id="pay">
     <p class="due"><span>Due ${of.due || picked ? "now" : "next"} <b class="number">${money(next, booking.currency)}</b></span>${booking.expires_at && html`<${Clock} booking=${booking} />`}</p>
     ${of.paid > 0 && html`<p>${money(of.paid, booking.currency)} of ${money(booking.price, booking.currency)} are paid.</p><${Instalments} of=${of} currency=${booking.currency} zone=${zone} />`}
-    ${!isMine ? html`<p class="quiet">The guest pays here; what is paid at the desk is recorded on the dashboard.</p>`
+    ${!isMine(booking) ? html`<p class="quiet">The guest pays here; what is paid at the desk is recorded on the dashboard.</p>`
       : underWay ? html`<${UnderWay} key=${underWay.id} payment=${underWay} load=${load} />`
       : html`<${Paying} of=${of} booking=${booking} plan=${picked} zone=${zone} />`}<//>`;
 }
@@ -193,6 +194,10 @@ function Checkout() {
     if (told && state && told !== state) say(`${booking.reference} ${STATES[stateOf(booking)]}`);
     if (state) setTold(state);
   }, [state]);
+  // A desk hears of the booking in its own room.
+  useEffect(() => {
+    if (booking && !isMine(booking)) for (const item of booking.items) followDesk(item.venue_id, soon);
+  }, [Boolean(booking)]);
   if (!isReady) return html`<${OnItsWay} />`;
   if (!of) return html`<${Waiting} of=${folio} />`;
   const zone = zoneOf(booking.items[0].venue_id);

@@ -250,13 +250,15 @@ async def test_a_second_tab_follows_the_first_and_says_when_a_hold_ran_out(
     await venues.change(app_server.hub, strict.owner.actor, ask)
     booking = await held(app_server, strict, ana)
     first, second = [await as_(window, ana, f"/checkout/{booking.id}") for _ in range(2)]
+    owner = await as_(window, strict.owner, f"/checkout/{booking.id}")
+    await expect(owner.page.locator("#pay")).to_be_visible()
     await first.page.get_by_role("button", name=re.compile("^Pay €")).click()
     await first.page.wait_for_url("**/sandbox/pay/*")
     await expect(second.page.get_by_role("link", name="Go on to pay")).to_be_visible()
     await press(first.page, "Pay")
     await expect(second.page.locator(".result")).to_contain_text("Booked and paid.")
-    owner = await as_(window, strict.owner, f"/checkout/{booking.id}")
-    await expect(owner.page.locator(".moves")).to_contain_text("paid")
+    await expect(owner.page.locator(".result")).to_contain_text("Booked and paid.")
+    await expect(owner.page.get_by_role("heading", name="What Ana Reis books")).to_be_visible()
 
 
 async def test_fewer_places_are_cancelled_than_were_booked_for_what_was_shown(
