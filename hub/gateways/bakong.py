@@ -30,7 +30,7 @@ LARGEST_ANSWER = 64 * 1024
 GOOD_FOR = timedelta(minutes=15)
 # The bank's clock and ours differ, and what was paid in the last moment is known a little later.
 _CLOCKS_DIFFER = timedelta(minutes=2)
-SETTLED_AFTER = timedelta(minutes=5)
+SETTLED_AFTER = timedelta(minutes=15)
 
 # What the bank answers when nobody has paid the code yet, and when whoever tried could not.
 _NOT_FOUND, _FAILED = 1, 3
@@ -67,9 +67,8 @@ class BakongGateway:
         """Write the code, the same for the same order; the bank hears of it only when somebody pays."""
         if order.currency not in khqr.CURRENCY_NUMBERS:
             raise Declined("Bakong takes riel and US dollars only; pay another way.")
-        expires_at = order.expires_at or datetime.now(UTC) + GOOD_FOR
-        # Counted back from the end, so that the same order gives the same code however often it is begun.
-        made_at = expires_at - GOOD_FOR
+        made_at = order.begun_at
+        expires_at = order.expires_at or made_at + GOOD_FOR
         bill = hashlib.sha256(order.key.encode()).hexdigest()[:16].upper()
         code = khqr.write(self._payee, order.amount, order.currency, bill, made_at, expires_at)
         # Not for secrecy: it is the name the bank gives to codes.
@@ -127,14 +126,15 @@ class BakongGateway:
 
     def _not_paid(self, answer: Mapping[str, Any], amount: int, currency: str, expires_at: datetime) -> Look:
         error = answer.get("errorCode")
-        if error == _FAILED:
-            return Look("failed", amount, currency, "The payer's bank has refused it.")
-        if error != _NOT_FOUND:
+        if error not in (_NOT_FOUND, _FAILED):
             log.error("the bank refuses to answer: error %s", error)
             raise GatewayUnreachable()
-        if datetime.now(UTC) > expires_at + SETTLED_AFTER:
-            return Look("cancelled", amount, currency, "The code ran out before anybody paid it.")
-        return Look("pending", amount, currency)
+        if datetime.now(UTC) <= expires_at + SETTLED_AFTER:
+            # Whoever was refused may scan the code again.
+            return Look("pending", amount, currency)
+        if error == _FAILED:
+            return Look("failed", amount, currency, "The payer's bank has refused it.")
+        return Look("cancelled", amount, currency, "The code ran out before anybody paid it.")
 
     async def _ask(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         try:

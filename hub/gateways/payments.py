@@ -30,6 +30,8 @@ class Order:
     title: str
     # Where the payer comes back to, whatever happened.
     return_url: str
+    # When the payment was begun here; the same however often it is asked.
+    begun_at: datetime
     expires_at: datetime | None
 
 

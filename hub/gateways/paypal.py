@@ -162,7 +162,8 @@ class PayPalGateway:
         """Show the refund."""
         status, answer = await self._client.ask("GET", f"/v2/payments/refunds/{_name(refund_id)}")
         if status >= 400:
-            raise Declined(_sentence(answer))
+            # Not to be shown it is no proof that it has failed.
+            raise GatewayUnreachable()
         return _refunding(Refund.of(answer))
 
     async def read(self, headers: Mapping[str, str], body: bytes) -> Told:

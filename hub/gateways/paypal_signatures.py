@@ -104,7 +104,7 @@ class Signatures:
         key = await self._key(url)
         signed = f"{said.get('paypal-transmission-id', '')}|{moment}|{self._webhook_id}|{zlib.crc32(body)}"
         try:
-            key.key.verify(signature, signed.encode(), PKCS1v15(), SHA256())
+            key.key.verify(signature, signed.encode(errors="replace"), PKCS1v15(), SHA256())
         except InvalidSignature as error:
             raise Forged() from error
         if not key.is_proven:

@@ -106,7 +106,7 @@ class SandboxGateway:
         at = said.get("t", "")
         if not (at.isascii() and at.isdigit() and len(at) < 12):
             raise Forged()
-        if not hmac.compare_digest(self._sign(at, body).encode(), said.get("v1", "").encode()):
+        if not hmac.compare_digest(self._sign(at, body).encode(), said.get("v1", "").encode(errors="replace")):
             raise Forged()
         if abs(time.time() - int(at)) > TOLERANCE_SECONDS:
             raise Forged()

@@ -205,7 +205,8 @@ class StripeGateway:
                 found = await self._refunds.retrieve_async(refund_id)
                 return _refunding(_Refund.model_validate(found.to_dict()))
         except _Refused as error:
-            raise Declined(_sentence(error)) from error
+            # Not to be shown it is no proof that it has failed.
+            raise GatewayUnreachable() from error
 
     async def read(self, headers: Mapping[str, str], body: bytes) -> Told:
         """Verify the signature and its time, that the event is of our account, and as live as our key."""

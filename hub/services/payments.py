@@ -7,7 +7,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from hub.core import Actor, Hub
-from hub.errors import Conflict, HoldExpired, KeyReused, NotFound, PaymentRefused, WrongState
+from hub.errors import Conflict, Forbidden, HoldExpired, KeyReused, NotFound, PaymentRefused, WrongState
 from hub.events.bookings import BookingChanged, BookingHeld, BookingPending
 from hub.gateways.payments import Declined
 from hub.models.base import Page
@@ -156,6 +156,8 @@ async def cancel(hub: Hub, actor: Actor, ask: NamePayment) -> StartedPayment:
     await placing.refuse_repeated(hub, actor)
     async with hub.reading() as db:
         found = await _found(db, actor, ask.payment_id)
+        if not await _may_stop(db, actor, found):
+            raise Forbidden("Only its payer and the venue's staff can stop a payment.")
     if found.status == "completed":
         raise WrongState("This payment has come in; cancel the booking to get it back.")
     if found.status in ("starting", "pending"):
@@ -264,6 +266,14 @@ async def _found(db: Db, actor: Actor, payment_id: int) -> PaymentRow:
         if await access.works_at_any(db, actor, venue_ids):
             return payment
     raise NotFound()
+
+
+async def _may_stop(db: Db, actor: Actor, payment: PaymentRow) -> bool:
+    if actor.user_id in (payment.user_id, payment.started_by) or actor.may("payment:update"):
+        return True
+    if payment.booking_id is None:
+        return False
+    return await access.serves_at_all(db, actor, await ties.venues_of_booking(db, payment.booking_id))
 
 
 def _pay_at(data: dict[str, Any]) -> PayAt:

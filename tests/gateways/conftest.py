@@ -23,6 +23,7 @@ def order() -> Order:
         currency="USD",
         title="Booking K7Q2: two nights",
         return_url="http://localhost:8000/checkout/5?payment=7",
+        begun_at=datetime.now(UTC),
         expires_at=datetime.now(UTC) + timedelta(minutes=10),
     )
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from hub.errors import Forged, GatewayUnreachable
 from hub.gateways import khqr
-from hub.gateways.bakong import BakongGateway
+from hub.gateways.bakong import SETTLED_AFTER, BakongGateway
 from hub.gateways.payments import Declined, Order
 from tests.bakong_server import TOKEN, Bank
 
@@ -48,9 +48,16 @@ def order(**otherwise: Any) -> Order:
         currency="USD",
         title="Two nights",
         return_url="http://localhost/back",
+        begun_at=datetime.now(UTC),
         expires_at=datetime.now(UTC) + timedelta(minutes=10),
     )
     return replace(asked, **otherwise)
+
+
+def over() -> Order:
+    """Order what should have been paid long ago."""
+    ended = datetime.now(UTC) - SETTLED_AFTER - timedelta(seconds=1)
+    return order(begun_at=ended - timedelta(minutes=10), expires_at=ended)
 
 
 def test_the_checksum_is_the_one_of_the_standard() -> None:
@@ -115,14 +122,29 @@ async def test_a_code_is_pending_until_it_is_paid(bank: Bank, gateway: BakongGat
 
 
 async def test_a_code_that_ran_out_unpaid_is_over(gateway: BakongGateway) -> None:
-    began = await gateway.begin(order(expires_at=datetime.now(UTC) - timedelta(minutes=6)))
+    began = await gateway.begin(over())
     assert (await gateway.look(began.provider_id, began.data)).state == "cancelled"
 
 
-async def test_a_payment_that_the_payers_bank_refused_has_failed(bank: Bank, gateway: BakongGateway) -> None:
+async def test_a_payer_whom_their_bank_refused_may_scan_again_until_the_code_is_over(
+    bank: Bank, gateway: BakongGateway
+) -> None:
     began = await gateway.begin(order())
     bank.failed.add(began.provider_id)
-    assert (await gateway.look(began.provider_id, began.data)).state == "failed"
+    assert (await gateway.look(began.provider_id, began.data)).state == "pending"
+    bank.failed.clear()
+    bank.pay(began.data["qr"])
+    assert (await gateway.look(began.provider_id, began.data)).state == "completed"
+
+    late = await gateway.begin(over())
+    bank.failed.add(late.provider_id)
+    assert (await gateway.look(late.provider_id, late.data)).state == "failed"
+
+
+async def test_a_code_that_is_good_for_long_is_paid_soon(bank: Bank, gateway: BakongGateway) -> None:
+    began = await gateway.begin(order(expires_at=datetime.now(UTC) + timedelta(days=1)))
+    bank.pay(began.data["qr"])
+    assert (await gateway.look(began.provider_id, began.data)).state == "completed"
 
 
 @pytest.mark.abuse("H16")

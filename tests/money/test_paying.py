@@ -178,6 +178,16 @@ async def test_a_wallet_pays_at_once_also_in_part_but_not_more_than_it_has(shop:
     await is_sound(shop, provider)
 
 
+async def test_whoever_only_reads_payments_stops_none(shop: World) -> None:
+    [provider] = provide(shop.hub, "stripe")
+    begun = await start(shop, (await shop.hold(shop.slot())).id, provider.name)
+    ask = NamePayment(payment_id=begun.id)
+    reader = replace(shop.stranger, permissions=frozenset({"booking:read", "payment:read"}))
+    assert isinstance(await refusal(payments.cancel(shop.hub, reader, ask)), Forbidden)
+    assert isinstance(await refusal(payments.cancel(shop.hub, shop.stranger, ask)), NotFound)
+    assert (await payments.cancel(shop.hub, shop.clerk, ask)).status == "cancelled"
+
+
 async def test_cash_is_recorded_by_the_desk_alone(shop: World) -> None:
     held = await shop.hold(shop.slot())
     ask = RecordCash(booking_id=held.id, amount=held.price)
@@ -189,6 +199,9 @@ async def test_cash_is_recorded_by_the_desk_alone(shop: World) -> None:
     assert (done.gateway, done.status, done.user_id) == ("cash", "completed", shop.customer.user_id)
     assert ((await shop.now(held)).status, (await shop.now(held)).payment_status) == ("confirmed", "completed")
     assert isinstance(await refusal(folio.record_cash(shop.hub, shop.clerk, ask)), NothingDue)
+    own = await shop.hold(shop.slot(16), by=shop.clerk)
+    taken = RecordCash(booking_id=own.id, amount=own.price)
+    assert isinstance(await refusal(folio.record_cash(shop.hub, shop.clerk, taken)), Forbidden)
     both = await shop.hold(shop.slot(12), shop.stay())
     unnamed = RecordCash(booking_id=both.id, amount=5)
     assert isinstance(await refusal(folio.record_cash(shop.hub, shop.clerk, unnamed)), Invalid)
