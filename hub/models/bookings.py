@@ -180,7 +180,9 @@ class BookingItem(Thing):
     ends_at: datetime
     check_in: date | None = None
     check_out: date | None = None
-    guests: int
+    guests: int = Field(
+        description="Of an add-on how many each that was asked for makes: one for each guest, where it is priced so."
+    )
     quantity: int
     unit_price: int = Field(description="Minor units for one night, hour or place, before discounts and tax.")
     price: int = Field(description="Minor units for the whole item, with its share of discounts and tax.")

@@ -131,7 +131,8 @@ async def addon(hub: Hub, item: AskAddon, company: Mapping[int, beside.Company])
     reasons = beside.judge(venue, sold_beside, with_it)
     with_it = with_it or beside.nobody(hub.clock.now())
     # Of what is for each guest there are as many in use at the same time as there are guests.
-    quantity = item.quantity * (with_it.guests if sold_beside.price_per == "guest" else 1)
+    guests = max(with_it.guests, 1) if sold_beside.price_per == "guest" else 1
+    quantity = item.quantity * guests
     sold = rating.sold_addon(venue, sold_beside, with_it.starts_at, quantity, with_it.nights, with_it.minutes)
     fields = {
         "kind": "addon",
@@ -141,8 +142,8 @@ async def addon(hub: Hub, item: AskAddon, company: Mapping[int, beside.Company])
         "title": sold.title,
         "starts_at": with_it.starts_at,
         "ends_at": with_it.ends_at,
-        "guests": max(with_it.guests, 1),
-        "quantity": max(quantity, 1),
+        "guests": guests,
+        "quantity": quantity,
         "unit_price": sold.unit_price,
         "price": sold.price,
         "currency": venue.currency,

@@ -39,7 +39,8 @@ export function itemTime(item, zone) {
 
 /** An item as it is asked for anew. */
 export function askOf(item) {
-  if (item.kind === "addon") return { kind: "addon", addon_id: item.addon_id, quantity: item.quantity };
+  // Of what is for each guest there are as many as asked for, times the guests.
+  if (item.kind === "addon") return { kind: "addon", addon_id: item.addon_id, quantity: Math.max(1, Math.round(item.quantity / item.guests)) };
   if (item.kind === "place") return { kind: "place", session_id: item.session_id, quantity: item.quantity };
   if (item.kind === "slot") return { kind: "slot", room_id: item.room_id, starts_at: item.starts_at, ends_at: item.ends_at, guests: item.guests };
   const what = item.room_id ? { room_id: item.room_id } : { room_type_id: item.room_type_id, quantity: item.quantity };

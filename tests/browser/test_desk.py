@@ -1,5 +1,6 @@
 """The dashboard: rows arrive, are marked until seen, and are acted on in place."""
 
+import re
 from datetime import timedelta
 
 from playwright.async_api import expect
@@ -129,18 +130,21 @@ async def test_a_move_to_where_somebody_is_says_so_and_offers_another_time(
 
 async def test_an_add_on_moves_along_with_what_it_is_beside(window: Open, town: Town, app_server: AppServer) -> None:
     hub, ana = app_server.hub, await town.people.customer("Ana Reis")
-    breakfast = await make_addon(hub, town.owner.actor, town.hotel, name="Breakfast", price=1_000, price_per="night")
-    asked = {"kind": "addon", "addon_id": breakfast.id}
-    booking = await make_booking(hub, ana.actor, stay(town.double, day_after(9)), asked)
+    breakfast = await make_addon(hub, town.owner.actor, town.hotel, name="Breakfast", price=1_000, price_per="guest")
+    bicycle = await make_addon(hub, town.owner.actor, town.hotel, name="Bicycle", price=500, price_per="night")
+    asked = [{"kind": "addon", "addon_id": one.id, "quantity": 2} for one in (breakfast, bicycle)]
+    booking = await make_booking(hub, ana.actor, stay(town.double, day_after(9), guests=2), *asked)
     desk = await at_the_desk(window, town)
     row = desk.page.locator(f'[data-booking="{booking.id}"]')
-    await expect(row).to_contain_text("€100")
+    await expect(row).to_contain_text("€140")
     await row.get_by_role("button", name="Move").click()
     form = desk.page.locator("dialog[open] form")
     await form.get_by_label("Departure").fill(day_after(11).isoformat())
     await form.get_by_role("button", name="Move it").click()
-    await expect(row).to_contain_text("€200")
-    await expect(row).to_contain_text("Breakfast")
+    # Another night for the two of them and their bicycles, and as many breakfasts as before.
+    await expect(row).to_contain_text("€240")
+    await expect(row).to_contain_text(re.compile("Breakfast . 4"))
+    await expect(row).to_contain_text(re.compile("Bicycle . 2"))
 
 
 async def test_the_calendar_and_the_table_list_the_same_bookings(

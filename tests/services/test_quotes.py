@@ -124,6 +124,8 @@ async def test_an_addon_counts_the_guests_nights_and_hours_that_are_booked_besid
     # Ninety minutes in the hall, and the session's hour.
     assert (lights.quantity, lights.price) == (1, 1750)
     assert (breakfast.starts_at, breakfast.addon_id is not None) == (held.items[1].starts_at, True)
+    # Whoever asks for the same again knows how many were asked for.
+    assert [item.quantity // item.guests for item in (breakfast, bicycle, lights)] == [1, 2, 1]
 
 
 async def test_an_addon_is_sold_only_beside_what_it_is_for(hub: ListeningHub) -> None:
