@@ -199,20 +199,38 @@ export async function askFile(path) {
   return response.ok ? response.blob() : read(response);
 }
 
+/** The keys of writes that nobody has answered yet, by what they ask: who asks the same again has it happen once. */
+const unanswered = new Map();
+
+function keyOf(path, body) {
+  const asked = `${path} ${JSON.stringify(body)}`;
+  const key = unanswered.get(asked) ?? crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
+  // Of two files nobody can tell here whether they are the same.
+  if (!(body instanceof FormData)) unanswered.set(asked, key);
+  return [asked, key];
+}
+
+/** Whether what was asked is settled: not where the hub is still at it, or cannot say what has come of it. */
+const isAnswer = (response) => response.status < 500 && !response.headers.has("Retry-After");
+
 /**
  * Ask something of the hub. When the log-in has run out, or there is none yet, the person is asked to log in on the
- * same page, and then the same request goes on: nothing typed is lost. A write keeps its key, so it happens once.
+ * same page, and then the same request goes on: nothing typed is lost. A write keeps its key until it is answered, so
+ * it happens once, however often it is sent because its answer was lost.
  */
 export async function ask(method, path, body) {
-  const key = method === "POST" ? { "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` } : {};
+  const [asked, key] = method === "POST" ? keyOf(path, body) : [];
   for (;;) {
     const bearer = await accessToken();
     // Nobody writes without an account, so a guest is asked before the hub has to.
     if (!bearer && method !== "GET" && !(await askToLogIn())) throw new Refusal({ status: 401, detail: "Log in to go on; what you have chosen stays." });
     if (!bearer && method !== "GET") continue;
-    const headers = bearer ? { ...key, Authorization: `Bearer ${bearer}` } : {};
+    const headers = { ...(key && { "Idempotency-Key": key }), ...(bearer && { Authorization: `Bearer ${bearer}` }) };
     const response = await send(`/api/v1${path}`, method, body, { headers });
-    if (response.status !== 401) return read(response);
+    if (response.status !== 401) {
+      if (isAnswer(response)) unanswered.delete(asked);
+      return read(response);
+    }
     if (bearer) {
       token = null;
       if (await accessToken()) continue;

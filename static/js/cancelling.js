@@ -52,22 +52,28 @@ export function Cancelling({ booking, isDesk, before, onDone }) {
   const timer = useRef(null);
   const turn = useRef(0);
 
-  const look = async () => {
+  const read = () => {
     const part = partOf(form.current, items);
     setChosen(part.item_ids ?? items.map(({ id }) => id));
-    setRefusal(null);
+    return { ...part, reason_code: form.current.elements.reason_code.value };
+  };
+  const look = async () => {
+    const asked = read();
     const mine = ++turn.current;
-    if (part.item_ids?.length === 0) return setPreview(null);
+    if (asked.item_ids?.length === 0) return;
     try {
-      const query = String(new URLSearchParams(part));
-      const found = await ask("GET", `/bookings/${booking.id}/cancellation${query && `?${query}`}`);
-      if (mine === turn.current) setPreview(found);
+      const found = await ask("GET", `/bookings/${booking.id}/cancellation?${new URLSearchParams(asked)}`);
+      if (mine === turn.current) setPreview({ ...found, asked });
     } catch (thrown) {
       if (mine === turn.current) setRefusal(asRefusal(thrown));
     }
-    return undefined;
   };
+  // What was shown is for what was chosen before; only what is shown can be done.
   const soon = () => {
+    turn.current += 1;
+    setPreview(null);
+    setRefusal(null);
+    read();
     clearTimeout(timer.current);
     timer.current = setTimeout(look, SOON);
   };
@@ -83,8 +89,8 @@ export function Cancelling({ booking, isDesk, before, onDone }) {
     setBusy(true);
     try {
       before?.();
-      const { reason_code, reason } = form.current.elements;
-      const cancelled = await ask("POST", `/bookings/${booking.id}/cancel`, { ...partOf(form.current, items), reason_code: reason_code.value, ...(reason.value.trim() && { reason: reason.value.trim() }) });
+      const reason = form.current.elements.reason.value.trim();
+      const cancelled = await ask("POST", `/bookings/${booking.id}/cancel`, { ...preview.asked, ...(reason && { reason }) });
       forgetTyped(name);
       say(`${booking.reference} ${cancelled.status === "cancelled" ? "cancelled" : "changed"}`);
       onDone();
@@ -94,14 +100,16 @@ export function Cancelling({ booking, isDesk, before, onDone }) {
     setBusy(false);
   };
   const [count, word] = chosen.length === 1 ? several(items.find(({ id }) => id === chosen[0]) ?? items[0]) : [1, ""];
+  const isWhole = preview ? preview.is_whole : chosen.length === items.length;
   return html`<form ref=${form} onSubmit=${submit}>
     <h2>Cancel ${booking.reference}</h2>
     ${items.length > 1 && html`<fieldset><legend>What of it</legend>${items.map((item) => html`<${Checkbox} key=${item.id} name=${`item.${item.id}`} label=${`${item.title}${item.quantity > 1 ? `, ${item.quantity}` : ""}`} defaultChecked=${true} onChange=${soon} />`)}</fieldset>`}
-    ${count > 1 && html`<label class="field"><span>How many</span><select name="guests" onChange=${soon}><option value="0">all ${many(count, word)}</option>${Array.from({ length: count - 1 }, (_, n) => html`<option key=${n} value=${n + 1}>${many(n + 1, word)} fewer</option>`)}</select></label>`}
+    ${count > 1 && html`<label class="field" key=${chosen[0]}><span>How many</span><select name="guests" onChange=${soon}><option value="0">all ${many(count, word)}</option>${Array.from({ length: count - 1 }, (_, n) => html`<option key=${n} value=${n + 1}>${many(n + 1, word)} fewer</option>`)}</select></label>`}
     ${chosen.length === 0 ? html`<p class="quiet" role="status">Choose what is to be cancelled.</p>` : preview ? html`<${Preview} of=${preview} isDesk=${isDesk} />` : !refusal && html`<p class="quiet" role="status">On its way.</p>`}
-    <label class="field"><span>Why</span><select name="reason_code">${Object.entries(REASONS).map(([code, words]) => html`<option value=${code}>${words}</option>`)}</select></label>
+    <label class="field"><span>Why</span><select name="reason_code" onChange=${soon}>${Object.entries(REASONS).map(([code, words]) => html`<option value=${code}>${words}</option>`)}</select></label>
     <label class="field"><span>A word to the other side</span><textarea name="reason" maxlength="1000"></textarea></label>
     <${Refused} refusal=${refusal} onPick=${() => {}} label=${(one) => one.label} />
-    <div class="row between"><button class="button main" disabled=${busy || !chosen.length}>Cancel ${preview && !preview.is_whole ? "this part" : "the booking"}</button><button type="button" class="button" onClick=${onDone}>Keep it</button></div>
+    ${!preview && refusal && html`<div class="row"><button type="button" class="button" onClick=${soon}>Look again</button></div>`}
+    <div class="row between"><button class="button main" disabled=${busy || !preview}>Cancel ${isWhole ? "the booking" : "this part"}</button><button type="button" class="button" onClick=${onDone}>Keep it</button></div>
   </form>`;
 }

@@ -109,7 +109,7 @@ function Paying({ of, booking, plan, zone }) {
   const gateway = usable.find((one) => one.gateway === chosen.value.gateway)?.gateway ?? usable.find((one) => one.gateway !== "wallet")?.gateway ?? usable[0]?.gateway;
   const part = gateway === "wallet" ? Math.min(next, balanceOf(currency)) : next;
   const start = async (amount) => {
-    const started = await ask("POST", "/payments", { booking_id: booking.id, gateway, ...(plan && !of.paid && { plan: plan.plan }), ...(amount && { amount }) });
+    const started = await ask("POST", "/payments", { booking_id: booking.id, gateway, ...(plan && !of.paid && { plan: plan.plan }), amount });
     goOn(started);
     if (!started.pay_at.redirect_url) await load();
   };
@@ -120,7 +120,7 @@ function Paying({ of, booking, plan, zone }) {
     <${Ways} amount=${next} currency=${currency} chosen=${gateway} onChoose=${(one) => choose({ gateway: one })} />
     <${Sentence} refusal=${refusal} />
     ${gateway && html`<div class="row">
-      <button type="button" class="button main" disabled=${busy} onClick=${() => run(() => start(part < next ? part : undefined))}>Pay ${money(part, currency)}</button>
+      <button type="button" class="button main" disabled=${busy} onClick=${() => run(() => start(part))}>Pay ${money(part, currency)}</button>
       ${stateOf(booking) === "held" && isInstant && html`<button type="button" class="button" disabled=${busy} onClick=${later}>Book now, pay later</button>`}</div>
       <${OtherAmount} open=${open} currency=${currency} pay=${start} />`}
   </div>`;
