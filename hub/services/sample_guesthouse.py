@@ -53,6 +53,6 @@ ADDONS: tuple[dict[str, Any], ...] = (
     {"name": "Sunrise tour", "description": "By tuk-tuk to the temples.", "price": 2500, "price_per": "guest"},
 )
 OFFERS: tuple[dict[str, Any], ...] = (
-    {"code": "RIVER10", "description": "A tenth off, once for everybody.", "basis_points": 1000, "per_person_limit": 1},
+    {"code": "RIVER10", "description": "A tenth off.", "basis_points": 1000, "total_limit": 500},
     {"code": "LONGSTAY", "description": "$40 off from $300.", "amount": 4000, "minimum": 30_000, "total_limit": 100},
 )
