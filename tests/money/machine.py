@@ -240,6 +240,11 @@ class Money(RuleBasedStateMachine):
         ask = Adjust(user_id=self._guest(who).user_id, amount=amount * 1000, currency=self.currency, reason=REASON)
         self._act("adjust", adjustments.adjust(self.hub, self.admins[amount % 2], ask))
 
+    @rule(who=ANY, amount=st.integers(1, 9))
+    def call_back(self, who: int, amount: int) -> None:
+        """Fill a wallet, have all of it out again, and call the money back."""
+        self._act("call back what is gone", self._call_back(self._guest(who), amount * 1000))
+
     @rule(who=ANY)
     def thaw(self, who: int) -> None:
         """Settle what is lacking in a frozen wallet, and let it be paid from again."""
@@ -350,22 +355,40 @@ class Money(RuleBasedStateMachine):
         await self._decide(started.id, "completed")
         await settling.settle(self.hub, started.id)
 
-    async def _top_up(self, guest: Actor, amount: int, is_paid: bool) -> None:
+    async def _top_up(self, guest: Actor, amount: int, is_paid: bool) -> int:
         started = await payments.start_top_up(self.hub, guest, "sandbox", amount, self.currency)
         self.payments.append(started.id)
         if is_paid:
             await self._decide(started.id, "completed")
             await settling.settle(self.hub, started.id)
+        return started.id
+
+    async def _call_back(self, guest: Actor, amount: int) -> None:
+        payment_id = await self._top_up(guest, amount, is_paid=True)
+        held = await self._held_by(guest)
+        if held > 0:
+            await self._adjust(guest, -held)
+        async with self.hub.reading() as db:
+            await sandbox.dispute(db, await self._provider_id(payment_id))
+        await settling.settle(self.hub, payment_id)
 
     async def _thaw(self, guest: Actor) -> None:
-        whose = {"user_id": guest.user_id, "currency": self.currency, "reason": REASON}
+        lacking = -await self._held_by(guest)
+        if lacking > 0:
+            await self._adjust(guest, lacking)
+        ask = Unfreeze(user_id=guest.user_id, currency=self.currency, reason=REASON)
+        await adjustments.unfreeze(self.hub, self.admins[0], ask)
+
+    async def _held_by(self, guest: Actor) -> int:
         (held,) = (await wallet.show(self.hub, guest, ReadWallet())).balances
-        if held.balance < 0:
-            ask = Adjust.model_validate({**whose, "amount": -held.balance})
-            asked = await adjustments.adjust(self.hub, self.admins[0], ask)
-            if asked.status == "pending":
-                await adjustments.approve(self.hub, self.admins[1], DecideAdjustment(adjustment_id=asked.id))
-        await adjustments.unfreeze(self.hub, self.admins[0], Unfreeze.model_validate(whose))
+        return held.balance
+
+    async def _adjust(self, guest: Actor, amount: int) -> None:
+        """Correct a wallet, by two if it takes two."""
+        ask = Adjust(user_id=guest.user_id, amount=amount, currency=self.currency, reason=REASON)
+        asked = await adjustments.adjust(self.hub, self.admins[0], ask)
+        if asked.status == "pending":
+            await adjustments.approve(self.hub, self.admins[1], DecideAdjustment(adjustment_id=asked.id))
 
     async def _decide(self, payment_id: int, becomes: Any) -> None:
         provider_id = await self._provider_id(payment_id)

@@ -36,6 +36,7 @@ EVERYTHING = {
     "settle 3 x",
     "capture",
     "dispute",
+    "call back what is gone",
     "expire",
     "reconcile",
     "send refunds",
