@@ -8,7 +8,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from hub.settings import Settings
 from storage.embedded import Urls
-from tests.money.machine import Money, Stage
+from tests.money.hands import Stage
+from tests.money.machine import Money
 from tests.servers import Copies
 
 PLAIN = settings(
