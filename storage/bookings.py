@@ -47,7 +47,8 @@ async def find(db: Db, booking_id: int) -> BookingRow | None:
                b.price, i.by_payment AND b.price > 0 AS needs_payment, i.hold_seconds
         FROM bookings AS b
         CROSS JOIN LATERAL (
-            SELECT min(bi.starts_at) AS starts_at, array_agg(DISTINCT bi.venue_id) AS venue_ids,
+            SELECT coalesce(min(bi.starts_at) FILTER (WHERE bi.kind <> 'fee'), min(bi.starts_at)) AS starts_at,
+                   array_agg(DISTINCT bi.venue_id) AS venue_ids,
                    EXISTS (SELECT FROM check_ins AS c WHERE c.booking_id = b.id) AS checked_in,
                    bool_or(v.confirmation = 'payment') AS by_payment, min(v.hold_seconds) AS hold_seconds
             FROM booking_items AS bi JOIN venues AS v ON v.id = bi.venue_id WHERE bi.booking_id = b.id
@@ -218,7 +219,10 @@ async def new_item_ids(db: Db, count: int) -> list[int]:
 
 
 async def replace_items(db: Db, booking_id: int, items: str) -> None:
-    """Put a new basket, JSON as in place_bookings() with an `id` each, in place of a booking's items; fees stay."""
+    """Put a new basket, JSON as in place_bookings() with an `id` each, in place of a booking's items.
+
+    Fees stay, and end with what is there then.
+    """
     await run(db, "DELETE FROM booking_items WHERE booking_id = $1 AND kind <> 'fee'", booking_id)
     await run(
         db,
@@ -241,6 +245,18 @@ async def replace_items(db: Db, booking_id: int, items: str) -> None:
         """,
         booking_id,
         items,
+    )
+    await run(
+        db,
+        """
+        UPDATE booking_items AS f SET starts_at = i.starts_at, ends_at = i.ends_at
+        FROM (
+            SELECT bi.starts_at, bi.ends_at FROM booking_items AS bi WHERE bi.booking_id = $1 AND bi.kind <> 'fee'
+            ORDER BY bi.ends_at DESC LIMIT 1
+        ) AS i
+        WHERE f.booking_id = $1 AND f.kind = 'fee'
+        """,
+        booking_id,
     )
     await run(
         db,
@@ -308,7 +324,7 @@ async def listed(
         Listed,
         """
         WITH found AS (
-            SELECT b.id, min(i.starts_at) AS starts_at
+            SELECT b.id, coalesce(min(i.starts_at) FILTER (WHERE i.kind <> 'fee'), min(i.starts_at)) AS starts_at
             FROM bookings AS b JOIN booking_items AS i ON i.booking_id = b.id JOIN users AS u ON u.id = b.user_id
             WHERE ($1::bigint IS NULL OR b.user_id = $1)
               AND ($2::bigint[] IS NULL OR i.venue_id = ANY ($2))

@@ -104,7 +104,8 @@ async def firm(db: Db, user_id: int, days: int, at_most: int) -> list[int]:
         WHERE b.user_id = $1 AND b.status IN ('pending', 'confirmed', 'completed')
           AND (b.expires_at IS NULL OR b.expires_at > clock_timestamp())
           AND EXISTS (SELECT FROM booking_items AS i
-                      WHERE i.booking_id = b.id AND i.ends_at > clock_timestamp() - $2 * interval '1 day')
+                      WHERE i.booking_id = b.id AND i.kind <> 'fee'
+                        AND i.ends_at > clock_timestamp() - $2 * interval '1 day')
         ORDER BY b.id DESC LIMIT $3
         """,
         user_id,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from storage.query import Db, maybe, one, run
+from storage.query import Db, maybe, run
 
 
 class Known(BaseModel):
@@ -30,9 +30,12 @@ async def known(db: Db, booking_id: int) -> Known | None:
     return await maybe(db, Known, "SELECT id, reference FROM bookings WHERE id = $1", booking_id)
 
 
-async def coming(db: Db, booking_id: int, venue_id: int) -> Coming:
-    """Read when guests may check in: from the beginning of the day on which their first item there begins."""
-    return await one(
+async def coming(db: Db, booking_id: int, venue_id: int) -> Coming | None:
+    """Read when guests may check in: from the beginning of the day on which their first item there begins.
+
+    None where nothing of the booking takes place there, though a fee for what was cancelled may be left.
+    """
+    return await maybe(
         db,
         Coming,
         """
@@ -40,7 +43,7 @@ async def coming(db: Db, booking_id: int, venue_id: int) -> Coming:
                max(i.ends_at) AS closes_at, clock_timestamp() AS at,
                (SELECT c.at FROM check_ins AS c WHERE c.booking_id = $1 AND c.venue_id = $2) AS checked_in_at
         FROM booking_items AS i JOIN venues AS v ON v.id = i.venue_id
-        WHERE i.booking_id = $1 AND i.venue_id = $2 GROUP BY v.timezone
+        WHERE i.booking_id = $1 AND i.venue_id = $2 AND i.kind <> 'fee' GROUP BY v.timezone
         """,
         booking_id,
         venue_id,

@@ -74,7 +74,8 @@ async def due(db: Db, booking_id: int | None, usual_hours: int, at_most: int) ->
         JOIN bookings AS b ON b.id = o.booking_id
         JOIN venues AS v ON v.id = o.venue_id
         CROSS JOIN LATERAL (
-            SELECT coalesce(max(bi.ends_at) FILTER (WHERE bi.venue_id = o.venue_id), max(bi.ends_at)) AS ends_at
+            SELECT coalesce(max(bi.ends_at) FILTER (WHERE bi.venue_id = o.venue_id AND bi.kind <> 'fee'),
+                            max(bi.ends_at) FILTER (WHERE bi.kind <> 'fee'), max(bi.ends_at)) AS ends_at
             FROM booking_items AS bi WHERE bi.booking_id = o.booking_id
         ) AS i
         CROSS JOIN LATERAL (

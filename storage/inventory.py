@@ -79,7 +79,7 @@ async def bookings_of_venue(
         """
         SELECT b.id, b.reference, b.status, min(i.starts_at) AS starts_at
         FROM booking_items AS i JOIN bookings AS b ON b.id = i.booking_id
-        WHERE i.venue_id = $1 AND i.ends_at > clock_timestamp()
+        WHERE i.venue_id = $1 AND i.kind <> 'fee' AND i.ends_at > clock_timestamp()
           AND coalesce(i.busy, tstzrange(i.starts_at, i.ends_at)) && tstzrange($2::timestamptz, $3::timestamptz)
           AND b.status IN ('held', 'pending', 'confirmed')
           AND (b.expires_at IS NULL OR b.expires_at > clock_timestamp())

@@ -52,8 +52,8 @@ async def is_still_offered(db: Db, booking_id: int) -> bool:
         """
         SELECT NOT EXISTS (
             SELECT FROM booking_items AS i LEFT JOIN sessions AS s ON s.id = i.session_id
-            WHERE i.booking_id = $1 AND (i.starts_at <= clock_timestamp() OR s.status = 'cancelled'
-                                         OR s.deleted_at IS NOT NULL))
+            WHERE i.booking_id = $1 AND i.kind <> 'fee'
+              AND (i.starts_at <= clock_timestamp() OR s.status = 'cancelled' OR s.deleted_at IS NOT NULL))
         """,
         booking_id,
     )

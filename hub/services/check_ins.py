@@ -78,6 +78,8 @@ async def check_in(hub: Hub, actor: Actor, ask: CheckIn) -> Booking:
         if booking is None or venue_id not in booking.venue_ids:
             raise _unknown()
         coming = await store.coming(work.db, booking_id, venue_id)
+        if coming is None:
+            raise _unknown()
         if coming.checked_in_at is not None:
             raise AlreadyCheckedIn(checked_in_at=coming.checked_in_at.isoformat())
         if booking.status != "confirmed":
