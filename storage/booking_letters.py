@@ -37,7 +37,7 @@ class ToldBooking(BaseModel):
     reference: str
     status: BookingStatus
     price: int
-    # What was paid and not given back, and what is given back or on its way.
+    # What was paid and is neither given back nor to be, and what is given back or on its way.
     paid: int
     given_back: int
     currency: str
@@ -123,7 +123,9 @@ async def to_tell(db: Db, booking_id: int) -> ToldBooking | None:
                CASE WHEN u.phone_verified_at IS NOT NULL THEN u.phone END AS phone, u.language, b.reference, b.status,
                b.price, b.currency, b.cancel_reason,
                (SELECT coalesce(sum(e.amount), 0)::bigint FROM ledger_entries AS e
-                WHERE e.booking_id = b.id AND e.kind IN ('escrow', 'venue', 'fees', 'tax')) AS paid,
+                WHERE e.booking_id = b.id AND e.kind IN ('escrow', 'venue', 'fees', 'tax'))
+               - (SELECT coalesce(sum(r.amount), 0)::bigint FROM refunds AS r
+                  WHERE r.booking_id = b.id AND r.status = 'pending') AS paid,
                (SELECT coalesce(sum(r.amount), 0)::bigint FROM refunds AS r
                 WHERE r.booking_id = b.id AND r.status <> 'rejected') AS given_back,
                (SELECT coalesce(jsonb_agg(jsonb_build_object(

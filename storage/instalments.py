@@ -16,6 +16,7 @@ class Open(BaseModel):
     position: int
 
 
+# Paid is what is promised to nobody: a refund that waits for its approval takes it away.
 # Whoever has only begun to pay has promised nothing yet: a plan binds with the first money that comes in.
 # How a guest is reminded stands in what was agreed; a booking without an agreement is dealt with as venues usually do.
 async def to_remind(db: Db, at_most: int) -> list[Open]:
@@ -32,7 +33,10 @@ async def to_remind(db: Db, at_most: int) -> list[Open]:
             SELECT coalesce((q.quote #>> '{instalment_terms,remind_days}')::integer, 3) * interval '1 day' AS ahead
         ) AS t
         CROSS JOIN LATERAL (
-            SELECT coalesce(sum(l.amount), 0) AS paid FROM ledger_entries AS l
+            SELECT coalesce(sum(l.amount), 0) - (
+                       SELECT coalesce(sum(r.amount), 0) FROM refunds AS r
+                       WHERE r.booking_id = i.booking_id AND r.status = 'pending') AS paid
+            FROM ledger_entries AS l
             WHERE l.booking_id = i.booking_id AND l.kind IN ('escrow', 'venue', 'fees', 'tax')
         ) AS p
         WHERE i.missed_at IS NULL AND i.reminded_at IS NULL AND b.status IN ('pending', 'confirmed')
@@ -61,7 +65,10 @@ async def missed(db: Db, at_most: int) -> list[Open]:
             SELECT coalesce((q.quote #>> '{instalment_terms,grace_hours}')::integer, 48) * interval '1 hour' AS grace
         ) AS t
         CROSS JOIN LATERAL (
-            SELECT coalesce(sum(l.amount), 0) AS paid FROM ledger_entries AS l
+            SELECT coalesce(sum(l.amount), 0) - (
+                       SELECT coalesce(sum(r.amount), 0) FROM refunds AS r
+                       WHERE r.booking_id = i.booking_id AND r.status = 'pending') AS paid
+            FROM ledger_entries AS l
             WHERE l.booking_id = i.booking_id AND l.kind IN ('escrow', 'venue', 'fees', 'tax')
         ) AS p
         WHERE i.missed_at IS NULL AND b.status IN ('pending', 'confirmed')

@@ -101,6 +101,18 @@ async def promised(db: Db, booking_id: int) -> dict[int, int]:
     return {row["venue_id"]: row["amount"] for row in rows}
 
 
+async def waiting(db: Db, booking_id: int) -> list[int]:
+    """List the refunds of a locked booking that wait for their approval, without those of payments called back."""
+    return await column(
+        db,
+        """
+        SELECT r.id FROM refunds AS r LEFT JOIN payments AS p ON p.id = r.payment_id
+        WHERE r.booking_id = $1 AND r.status = 'pending' AND p.disputed_at IS NULL ORDER BY r.id
+        """,
+        booking_id,
+    )
+
+
 async def asked_for(db: Db, booking_id: int) -> int:
     """Sum up what is given back, or will be if it is approved, of a booking; minor units."""
     found: int = await value(

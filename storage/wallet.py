@@ -124,6 +124,23 @@ async def points(db: Db, user_id: int) -> Points:
     )
 
 
+async def earned(db: Db, user_id: int, booking_id: int) -> int:
+    """Count the points that a booking has earned a person, less those that were taken back of them."""
+    found: int = await value(
+        db,
+        """
+        SELECT coalesce(sum(e.amount), 0)::bigint
+        FROM ledger_transactions AS t
+        JOIN ledger_entries AS e ON e.transaction_id = t.id
+        JOIN accounts AS a ON a.id = e.account_id
+        WHERE t.booking_id = $2 AND a.kind = 'points' AND a.user_id = $1
+        """,
+        user_id,
+        booking_id,
+    )
+    return found
+
+
 async def find_adjustment(db: Db, adjustment_id: int, *, lock: bool = False) -> Adjustment | None:
     """Find an adjustment, and have everybody else who would decide it wait if asked to."""
     if lock:

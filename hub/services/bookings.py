@@ -12,6 +12,7 @@ from hub.events.bookings import (
     BookingCancelled,
     BookingChanged,
     BookingCompleted,
+    BookingConfirmed,
     BookingFact,
     BookingNoShow,
     BookingRescheduled,
@@ -30,7 +31,7 @@ from hub.models.bookings import (
     RescheduleBooking,
 )
 from hub.models.cancellations import CancellationPreview, CancelledBooking
-from hub.services import access, allowances, baskets, cancelling, catalogue, placing, quotes, reducing, refunds
+from hub.services import access, allowances, baskets, cancelling, catalogue, firming, placing, quotes, reducing, refunds
 from hub.services.baskets import Basket
 from hub.services.cancelling import Verdict
 from hub.work import Work
@@ -143,7 +144,9 @@ async def cancel(hub: Hub, actor: Actor, ask: CancelBooking) -> CancelledBooking
             await store.record_change(work.db, booking.id, changed_by, ask.reason, _kept(before), _kept(after))
             tell_left(work, before, after)
             await letters.enqueue(work.db, [booking.id], ["booking.reduced"])
-            cancelled = await told(work, BookingChanged(booking_id=booking.id))
+            is_firm = await firming.confirm_covered(work, booking.id)
+            fact = BookingConfirmed if is_firm else BookingChanged
+            cancelled = await told(work, fact(booking_id=booking.id))
         return work.answer(CancelledBooking.model_validate(cancelled.model_dump() | {"refunds": given}))
 
 
@@ -164,13 +167,16 @@ async def _verdict(db: Db, actor: Actor, booking: BookingRow, document: Booking,
 async def cancel_for_session(work: Work, session_id: int, reason: str) -> int:
     """Cancel every live booking that has places in a session which will not take place; answers how many.
 
-    Everybody gets back all that they paid, where it came from, whatever was agreed for cancelling.
+    Everybody gets back all that they paid, where it came from, whatever was agreed for cancelling; of what they have
+    cancelled before, what waits for approval.
     """
     ids = await store.lock_live_of_session(work.db, session_id)
     await claims.release_bookings(work.db, ids)
     await store.cancel(work.db, ids, reason, "venue")
     for booking_id in await refund_store.with_money(work.db, ids):
-        await refunds.give_back(work, booking_id, None, reason or "The session was cancelled.")
+        why = reason or "The session was cancelled."
+        await refunds.approve_waiting(work, booking_id, why)
+        await refunds.give_back(work, booking_id, None, why)
     work.tell(*(BookingCancelled(booking_id=booking_id) for booking_id in ids))
     return len(ids)
 
@@ -260,7 +266,10 @@ async def _move(
         changed_by = actor.user_id or booking.user_id
         await store.record_change(work.db, booking.id, changed_by, ask.reason, _kept(before), _kept(after))
         tell_left(work, before, after)
-        return await told(work, BookingRescheduled(booking_id=booking.id))
+        work.tell(BookingRescheduled(booking_id=booking.id))
+        if await firming.confirm_covered(work, booking.id):
+            work.tell(BookingConfirmed(booking_id=booking.id))
+        return await _answered(work, booking.id)
 
 
 async def complete(hub: Hub, actor: Actor, ask: NameBooking) -> Booking:
@@ -303,7 +312,11 @@ def _refuse_ended(booking: BookingRow) -> None:
 async def told(work: Work, fact: BookingFact) -> Booking:
     """Tell a fact, and answer the booking as it then is."""
     work.tell(fact)
-    booking = await store.document(work.db, fact.booking_id)
+    return await _answered(work, fact.booking_id)
+
+
+async def _answered(work: Work, booking_id: int) -> Booking:
+    booking = await store.document(work.db, booking_id)
     assert booking is not None
     return work.answer(booking)
 

@@ -9,7 +9,7 @@ from hub.errors import Invalid, NothingDue, WrongState
 from hub.models.quotes import PlanOffer
 from hub.models.terms import Plan
 from storage import dues as store
-from storage import ledger
+from storage import ledger, refunds
 from storage.bookings import BookingRow
 from storage.dues import InstalmentRow
 from storage.query import Db
@@ -59,11 +59,16 @@ async def standing(db: Db, booking: BookingRow) -> Standing:
     """Read how a locked booking stands."""
     return Standing(
         booking.price,
-        await ledger.paid(db, booking.id),
+        await paid(db, booking.id),
         await store.plan(db, booking.id),
         await store.instalments(db, booking.id),
         booking.at,
     )
+
+
+async def paid(db: Db, booking_id: int) -> int:
+    """Sum up what was paid for a booking and is promised to nobody; minor units."""
+    return await ledger.paid(db, booking_id) - sum((await refunds.promised(db, booking_id)).values())
 
 
 async def choose(db: Db, booking: BookingRow, wanted: Plan | None, *, or_another: bool = False) -> Plan:

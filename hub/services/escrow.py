@@ -6,18 +6,19 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from hub.core import THE_HUB, Hub
-from hub.events.wallet import EscrowReleased, PointsChanged
+from hub.events.wallet import EscrowReleased
 from hub.models.quotes import FrozenQuote
 from hub.models.terms import Terms
 from hub.models.wallet import Released
+from hub.services import points
 from hub.services.sharing import split
 from hub.work import Work
-from storage import bookings, dues, ledger, venues
+from storage import bookings, dues, ledger, refunds
 from storage import escrow as store
-from storage import wallet as wallets
 from storage.bookings import BookingRow
 from storage.escrow import Due, Share
 from storage.ledger import AccountKind, Entry
+from storage.query import Db
 
 AT_ONCE = 200
 WHOLE = 10_000
@@ -43,7 +44,7 @@ async def take_in(
 
     The caller tells the booking, whose paid state has changed.
     """
-    shares = await store.shares(work.db, booking.id)
+    shares = await _unpromised(work.db, booking.id)
     entries = [source]
     for share, part in zip(shares, missing(shares, -source.amount), strict=True):
         if part:
@@ -63,8 +64,11 @@ def missing(shares: list[Share], amount: int) -> list[int]:
 
 
 async def level(work: Work, booking: BookingRow) -> None:
-    """Move what a locked booking has in escrow between venues, after its items have moved between them."""
-    shares = await store.shares(work.db, booking.id)
+    """Move what a locked booking has in escrow between venues, after its items have moved between them.
+
+    What a refund that waits for its approval promises stays at the venue at whose expense it will be.
+    """
+    shares = await _unpromised(work.db, booking.id)
     if len(shares) < 2:
         return
     lacking = [max(share.price - share.paid + share.escrow, 0) for share in shares]
@@ -76,6 +80,18 @@ async def level(work: Work, booking: BookingRow) -> None:
     ]
     if entries:
         await ledger.post(work.db, "levelled", booking.currency, entries, booking_id=booking.id)
+
+
+async def _unpromised(db: Db, booking_id: int) -> list[Share]:
+    """Read where a booking's money stands, without what refunds that wait for their approval will take of it."""
+    promised = await refunds.promised(db, booking_id)
+    return [_without(share, promised.get(share.venue_id, 0)) for share in await store.shares(db, booking_id)]
+
+
+def _without(share: Share, promised: int) -> Share:
+    of_escrow = min(promised, max(share.escrow, 0))
+    left = {"escrow": share.escrow - of_escrow, "venue": share.venue - (promised - of_escrow)}
+    return share.model_copy(update=left)
 
 
 async def due(hub: Hub) -> list[Due]:
@@ -124,7 +140,7 @@ async def _pay_out(hub: Hub, work: Work, booking: BookingRow, share: Share) -> N
     )
     work.tell(EscrowReleased(thing=released))
     if booking.status in ("confirmed", "completed"):
-        await _earn_points(work, booking, share)
+        await points.earn(work, booking, share.venue_id, share.escrow)
 
 
 def parted(share: Share, quote: FrozenQuote | None, fee_basis_points: int) -> Parts:
@@ -135,12 +151,3 @@ def parted(share: Share, quote: FrozenQuote | None, fee_basis_points: int) -> Pa
     tax = share.escrow * taxes // total if total > 0 else 0
     fee = (share.escrow - tax) * fee_basis_points // WHOLE
     return Parts(share.escrow - tax - fee, fee, tax)
-
-
-async def _earn_points(work: Work, booking: BookingRow, share: Share) -> None:
-    venue = await venues.find(work.db, share.venue_id)
-    points = share.escrow * venue.terms.points_basis_points // WHOLE if venue else 0
-    if points:
-        entries = [Entry("corrections", -points), Entry("points", points, user_id=booking.user_id)]
-        await ledger.post(work.db, "points", wallets.POINTS, entries, booking_id=booking.id)
-        work.tell(PointsChanged(thing=await wallets.points(work.db, booking.user_id)))

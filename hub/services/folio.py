@@ -7,7 +7,7 @@ from typing import Literal
 from uuid import uuid4
 
 from hub.core import Actor, Hub
-from hub.errors import HoldExpired, Invalid, NotFound, WrongState
+from hub.errors import Forbidden, HoldExpired, Invalid, NotFound, WrongState
 from hub.models.bookings import NameBooking
 from hub.models.folio import AskOperations, Folio, FolioInstalment, Operations, RecordCash
 from hub.models.payments import Payment
@@ -31,9 +31,10 @@ async def read(hub: Hub, actor: Actor, ask: NameBooking) -> Folio:
         if booking is None or row is None:
             raise NotFound()
         standing = await dues.standing(db, row)
-        if is_part:
+        if is_part and only_venue is not None:
             # What is agreed, due and paid for the whole tells of the other venues.
-            standing = Standing(booking.price, booking.paid, standing.plan, [], row.at)
+            paid = booking.paid - (await refunds.promised(db, row.id)).get(only_venue, 0)
+            standing = Standing(booking.price, paid, standing.plan, [], row.at)
         return Folio(
             booking=booking,
             quote=None if is_part else await agreed.quote(db, row.id),
@@ -81,6 +82,8 @@ async def record_cash(hub: Hub, actor: Actor, ask: RecordCash) -> Payment:
     access.in_person(actor)
     async with hub.work(actor) as work:
         booking = await access.booking(work.db, actor, ask.booking_id, staff=True)
+        if booking.user_id == actor.user_id:
+            raise Forbidden("Somebody else at the desk has to take your own cash.")
         if booking.has_expired or booking.status == "expired":
             raise HoldExpired()
         if booking.status not in settling.PAYABLE:

@@ -8,7 +8,7 @@ from hub.core import Actor, Hub
 from hub.errors import Conflict, NotFound, WrongState
 from hub.events.bookings import BookingCancelled, BookingConfirmed, BookingHeld, BookingPending
 from hub.models.bookings import Booking, NameBooking, PlaceHold, ReleaseItem
-from hub.services import access, bookings, placing, quotes, reducing, refunds
+from hub.services import access, bookings, firming, placing, quotes, reducing, refunds
 from hub.work import Work
 from storage import bookings as store
 from storage import claims, payments
@@ -43,12 +43,13 @@ async def renew(hub: Hub, actor: Actor, ask: NameBooking) -> Booking:
 
 
 async def confirm(hub: Hub, actor: Actor, ask: NameBooking) -> Booking:
-    """Turn a hold into a booking: firm where the venue confirms instantly, else pending until it is paid."""
+    """Turn a hold into a booking: firm where the venue confirms instantly or enough is paid, else pending."""
     async with hub.work(actor) as work:
         held = await bookings.live(work, actor, ask.booking_id)
         if held.status == "confirmed":
             raise WrongState("This booking is confirmed already.")
-        if held.needs_payment and not await access.serves_at_all(work.db, actor, held.venue_ids):
+        is_due = held.needs_payment and not await firming.is_covered(work.db, held)
+        if is_due and not await access.serves_at_all(work.db, actor, held.venue_ids):
             if held.status == "pending":
                 raise WrongState("This booking waits for its payment.")
             assert held.hold_ends_at is not None
@@ -73,7 +74,10 @@ async def release(hub: Hub, actor: Actor, ask: NameBooking) -> None:
 
 
 async def release_item(hub: Hub, actor: Actor, ask: ReleaseItem) -> Booking:
-    """Take one item out of a held basket; with its last item the hold is given back."""
+    """Take one item out of a held basket; with its last item the hold is given back.
+
+    What was paid may cover what the others cost; then they are booked.
+    """
     async with hub.work(actor) as work:
         held = await bookings.live(work, actor, ask.booking_id)
         if held.status != "held":
@@ -95,7 +99,8 @@ async def release_item(hub: Hub, actor: Actor, ask: ReleaseItem) -> Booking:
         after = await store.document(work.db, held.id)
         assert after is not None
         bookings.tell_left(work, before, after)
-        return await bookings.told(work, BookingHeld(booking_id=held.id))
+        is_firm = await firming.confirm_covered(work, held.id)
+        return await bookings.told(work, (BookingConfirmed if is_firm else BookingHeld)(booking_id=held.id))
 
 
 async def _give_back(work: Work, held: BookingRow) -> None:

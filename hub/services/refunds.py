@@ -13,7 +13,7 @@ from hub.events.wallet import WalletChanged
 from hub.models.base import Page
 from hub.models.payments import GatewayName
 from hub.models.refunds import DecideRefund, ListRefunds, NameRefund, Refund, RetryRefund
-from hub.services import access, fees
+from hub.services import access, fees, points
 from hub.services.sharing import split
 from hub.work import Work
 from storage import bookings as booking_store
@@ -171,6 +171,15 @@ async def approve(hub: Hub, actor: Actor, ask: DecideRefund) -> Refund:
         return work.answer(await _told(work, refund.id))
 
 
+async def approve_waiting(work: Work, booking_id: int, decision: str) -> None:
+    """Let go all refunds of a locked booking that wait, because its guest is made whole: nobody is to refuse them."""
+    for refund_id in await store.waiting(work.db, booking_id):
+        refund = await store.lock(work.db, refund_id)
+        await store.decide(work.db, refund.id, "approved", work.author.user_id, decision)
+        await _grant(work, refund)
+        await _told(work, refund.id)
+
+
 async def reject(hub: Hub, actor: Actor, ask: DecideRefund) -> Refund:
     """Refuse a refund that waited for approval, and say why; the venue keeps the money."""
     async with hub.work(actor) as work:
@@ -238,9 +247,10 @@ async def tell(work: Work, refund_id: int) -> None:
 
 
 def _target(gateway: GatewayName, *, to_wallet: bool) -> Target:
-    if to_wallet or gateway == "wallet" or gateway in ONE_WAY:
-        return "wallet"
-    return "cash" if gateway == "cash" else "original"
+    if gateway == "cash":
+        # What a desk says it took buys nothing elsewhere; that desk gives it back.
+        return "cash"
+    return "wallet" if to_wallet or gateway == "wallet" or gateway in ONE_WAY else "original"
 
 
 async def _begin(work: Work, booking_id: int, planned: Planned, reason: str, *, waits: bool) -> Refund:
@@ -270,6 +280,7 @@ async def _grant(work: Work, refund: RefundRow) -> None:
     The ledger is for ever, so it names the refund, and not why: that may be personal.
     """
     left = {share.venue_id: share for share in await escrow.shares(work.db, refund.booking_id)}
+    released = sum(share.paid - share.escrow for share in left.values())
     entries = [Entry("refunds", refund.amount)]
     for venue_id, amount in refund.shares.items():
         share = left.get(venue_id)
@@ -289,6 +300,11 @@ async def _grant(work: Work, refund: RefundRow) -> None:
         refund_id=refund.id,
         by=work.author.user_id,
     )
+    of_released = -sum(entry.amount for entry in entries if entry.kind == "venue")
+    if of_released:
+        booking = await booking_store.find(work.db, refund.booking_id)
+        assert booking is not None
+        await points.take_back(work, booking, of_released, released)
     if refund.target == "wallet":
         await _into_wallet(work, refund)
     elif refund.target == "original":

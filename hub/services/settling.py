@@ -31,8 +31,8 @@ ASK_SECONDS = 40.0
 # What was approved in the last moment is let through.
 SECONDS_OVER = 30.0
 
-# Those that can still be paid, though a guest may have come and gone.
-PAYABLE = ("held", "pending", "confirmed", "completed", "no_show")
+# Those that can still be paid, though a guest may have come and gone. Who did not come owes nothing more.
+PAYABLE = ("held", "pending", "confirmed", "completed")
 CAME_TOO_LATE = "The payment came when the hold had run out, and the place was gone."
 CAME_FOR_NOTHING = "The payment came when the booking was cancelled already."
 CAME_TWICE = "This was paid already."
@@ -68,6 +68,7 @@ async def begin(hub: Hub, payment: PaymentRow) -> PaymentRow:
         payment.currency,
         await _title(hub, payment),
         return_url(hub, payment),
+        payment.created_at,
         payment.expires_at,
     )
     try:
@@ -283,7 +284,7 @@ async def _is_wanted(hub: Hub, payment: PaymentRow) -> bool:
         return True
     async with hub.reading() as db:
         booking = await booking_store.find(db, payment.booking_id)
-        if booking is None or await ledger.paid(db, booking.id) >= booking.price:
+        if booking is None or await dues.paid(db, booking.id) >= booking.price:
             return False
         if booking.status == "expired" or booking.has_expired:
             # Who comes a moment too late is let through, if the place is still there.

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hub.core import THE_HUB
 from hub.jobs import queue, releasing, sweeper
 from hub.models.bookings import Booking, CancelBooking, NameBooking
 from hub.models.refunds import DecideRefund, ListRefunds
@@ -176,6 +177,28 @@ async def test_who_came_earns_points_and_who_did_not_does_not(world: World) -> N
     assert "points.changed" in world.hub.names(f"user:{world.customer.user_id}")
     assert "points.changed" not in world.hub.names(f"user:{world.rival.user_id}")
     assert (await wallet.show(world.hub, world.customer, ReadWallet())).balances == []
+    assert await faults(world.hub.pool) == {}
+
+
+async def test_points_go_back_with_the_money_that_they_were_earned_by(world: World) -> None:
+    await terms(world, points_basis_points=100, release_hours=0)
+    booked, other = await world.book(world.slot(10)), await world.book(world.slot(12))
+    await paid(world.hub, booked)
+    await over(world, booked)
+    assert await releasing.release(world.hub) == 1
+    async with world.hub.work(THE_HUB) as work:
+        await booking_store.lock(work.db, booked.id)
+        await refunds.give_back(work, booked.id, 2000, "The tea was cold.")
+    assert (await wallet.points(world.hub, world.customer, ReadWallet())).points == 40
+    async with world.hub.pool.acquire() as db:
+        await db.execute("UPDATE bookings SET points = 15 WHERE id = $1", other.id)
+    world.hub.told.clear()
+    ask = CancelBooking(booking_id=booked.id, reason_code="venue")
+    await bookings.cancel(world.hub, world.owner, ask)
+    assert (await world.now(booked)).paid == 0
+    points = await wallet.points(world.hub, world.customer, ReadWallet())
+    assert (points.points, points.earned, points.used) == (0, 15, 15)
+    assert "points.changed" in world.hub.names(f"user:{world.customer.user_id}")
     assert await faults(world.hub.pool) == {}
 
 

@@ -110,6 +110,17 @@ async def test_what_is_cancelled_or_has_run_out_cannot_be_paid(shop: World) -> N
     assert isinstance(await refusal(payments.start(shop.hub, shop.stranger, stranger)), NotFound)
 
 
+async def test_who_did_not_come_is_not_asked_to_pay_again_what_was_given_back(shop: World) -> None:
+    (provider,) = provide(shop.hub, "stripe")
+    held = await shop.hold(shop.slot(10, 2))
+    await paid(shop, provider, held.id)
+    await shop.begin(held)
+    await bookings.no_show(shop.hub, shop.clerk, NameBooking(booking_id=held.id))
+    assert isinstance(await refusal(start(shop, held.id)), WrongState)
+    cash = RecordCash(booking_id=held.id, amount=100)
+    assert isinstance(await refusal(folio.record_cash(shop.hub, shop.clerk, cash)), WrongState)
+
+
 @pytest.mark.abuse("H1", "H4")
 async def test_a_payer_cannot_choose_the_currency_a_negative_amount_or_a_way_that_is_not_there(shop: World) -> None:
     (provider,) = provide(shop.hub, "stripe")
