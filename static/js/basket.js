@@ -8,8 +8,7 @@ import { Refused, Ring } from "./cells.js";
 import { followMe } from "./following.js";
 import { html, now } from "./page.js";
 import { venueOf, zoneOf } from "./venues.js";
-import { clock, dayRange, many, money, sums, timeRange } from "./words.js";
-import { addDays } from "./zone.js";
+import { clock, many, money, stayWords, sums, timeRange } from "./words.js";
 
 const LIVE = new Set(["held", "pending", "confirmed"]);
 
@@ -34,7 +33,7 @@ const refresh = signal(0);
 /** When an item is, in words, on its venue's clock. */
 export function itemTime(item, zone) {
   if (["addon", "fee"].includes(item.kind)) return "";
-  return item.kind === "stay" ? dayRange(item.check_in, addDays(item.check_out, -1)) : timeRange(item.starts_at, item.ends_at, zone);
+  return item.kind === "stay" ? stayWords(item) : timeRange(item.starts_at, item.ends_at, zone);
 }
 
 /** An item as it is asked for anew. */

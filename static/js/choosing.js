@@ -8,8 +8,7 @@ import { choose as runFrom, hoursPrice, nightsPrice } from "./grid.js";
 import { data, html } from "./page.js";
 import { Extras, basketOf, forgetWishes, quoteAgain, useQuote } from "./quoting.js";
 import { keep, kept } from "./typed.js";
-import { dayRange, duration, many, money, nightsOf, sums, timeRange, visitorsTime } from "./words.js";
-import { addDays, daysBetween } from "./zone.js";
+import { duration, many, money, stayWords, sums, timeRange, visitorsTime } from "./words.js";
 
 const name = `picked.${data.venue_id}`;
 
@@ -72,12 +71,6 @@ export async function holdChosen(items, quote) {
   } catch (refused) {
     refusal.value = refused;
   }
-}
-
-export function stayWords(item) {
-  const nights = daysBetween(item.check_in, item.check_out);
-  const last = addDays(item.check_out, -1);
-  return `${nights === 1 ? dayRange(item.check_in, item.check_in) : dayRange(item.check_in, last)}, ${nightsOf(nights)}`;
 }
 
 function change(one, fields) {

@@ -1,5 +1,7 @@
 /** Dates, times and money in the visitor's language, times in the venue's zone. */
 
+import { daysBetween } from "./zone.js";
+
 const languages = globalThis.navigator?.languages?.length ? [...navigator.languages] : ["en"];
 const cache = new Map();
 
@@ -91,6 +93,9 @@ export function duration(seconds) {
 }
 
 export const nightsOf = (count) => many(count, "night");
+
+/** From the day of arrival to that of departure, and how many nights lie between. */
+export const stayWords = (item) => `${dayRange(item.check_in, item.check_out)}, ${nightsOf(daysBetween(item.check_in, item.check_out))}`;
 
 /** "2 minutes ago", "in 3 days". */
 export function ago(at, now) {
