@@ -303,6 +303,7 @@ export interface BookingItem {
   ends_at: string;
   check_in: string | null;
   check_out: string | null;
+  /** Of an add-on how many each that was asked for makes: one for each guest, where it is priced so. */
   guests: number;
   quantity: number;
   /** Minor units for one night, hour or place, before discounts and tax. */
