@@ -124,6 +124,8 @@ class PayPal:
         self.issue: str | None = None
         self.capture_status, self.refund_status = "COMPLETED", "COMPLETED"
         self.knows_disputes = True
+        # How disputes have ended, by their ids; only told of one, never in a list.
+        self.outcomes: dict[str, dict[str, Any]] = {}
         self.merchant = MERCHANT
         self._approvals = 0
 
@@ -211,6 +213,10 @@ class PayPal:
                 return self._refund(self.captures[capture_id], body) if capture_id in self.captures else missing
             case "GET", ["customer", "disputes"]:
                 return (200, {"items": self.disputes}) if self.knows_disputes else (403, {"name": "PERMISSION_DENIED"})
+            case "GET", ["customer", "disputes", dispute_id]:
+                found = next((one for one in self.disputes if one["dispute_id"] == dispute_id), None)
+                if found is not None:
+                    return 200, found | {"dispute_outcome": self.outcomes.get(dispute_id)}
             case "GET", [_, ("orders" | "captures" | "refunds") as kind, named]:
                 known = {"orders": self.orders, "captures": self.captures, "refunds": self.refunds}[kind]
                 return (200, known[named]) if named in known else missing

@@ -17,7 +17,7 @@ import orjson
 
 from hub.errors import Forged, GatewayUnreachable
 from hub.gateways.payments import Began, Declined, Look, Order, Refunding, Told
-from hub.gateways.paypal_answers import Capture, Disputes, Event, Money, PayPalOrder, Refund
+from hub.gateways.paypal_answers import Capture, Dispute, Disputes, Event, Money, PayPalOrder, Refund
 from hub.gateways.paypal_client import Answer, Client
 from hub.gateways.paypal_signatures import Signatures
 from hub.models.money import CURRENCIES, rescaled
@@ -31,6 +31,7 @@ _CENTS = "AUD BRL CAD CHF CNY CZK DKK EUR GBP HKD ILS MXN MYR NOK NZD PHP PLN SE
 _DIGITS = dict.fromkeys(_WHOLE.split(), 0) | dict.fromkeys(_CENTS.split(), 2)
 _VALUE = re.compile(r"\d{1,15}(\.\d{1,3})?", re.ASCII)
 
+_BUYERS = "RESOLVED_BUYER_FAVOUR"
 _LOST = frozenset({"DECLINED", "FAILED"})
 _GIVEN_BACK = frozenset({"COMPLETED", "PENDING"})
 # After these a payer goes back to PayPal and chooses another way, or the capture is under way; all else is the end.
@@ -224,15 +225,23 @@ class PayPalGateway:
         return Look("completed", amount, currency, None, refunded, await self._is_disputed(capture.id))
 
     async def _is_disputed(self, capture_id: str) -> bool:
-        """Tell whether somebody has called the money back; an inquiry holds nothing yet."""
+        """Tell whether somebody has called the money back, or has got it so; an inquiry holds nothing yet."""
         status, answer = await self._client.ask(
             "GET", f"/v1/customer/disputes?disputed_transaction_id={_name(capture_id)}"
         )
         if status >= 400:
             log.warning("PayPal does not say what is disputed: %s", status)
             return False
-        found = Disputes.of(answer).items
-        return any(one.status != "RESOLVED" and one.dispute_life_cycle_stage not in (None, "INQUIRY") for one in found)
+        found = [one for one in Disputes.of(answer).items if one.dispute_life_cycle_stage not in (None, "INQUIRY")]
+        return any([one.status != "RESOLVED" or await self._is_lost(one) for one in found])
+
+    async def _is_lost(self, dispute: Dispute) -> bool:
+        """Tell whether a dispute has ended in the buyer's favour."""
+        if dispute.dispute_outcome is None and dispute.dispute_id is not None:
+            status, answer = await self._client.ask("GET", f"/v1/customer/disputes/{_name(dispute.dispute_id)}")
+            if status < 400:
+                dispute = Dispute.of(answer)
+        return dispute.dispute_outcome is not None and dispute.dispute_outcome.outcome_code == _BUYERS
 
 
 def _refunding(refund: Refund) -> Refunding:

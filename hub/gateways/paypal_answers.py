@@ -117,11 +117,20 @@ class PayPalOrder(Said):
         return next((one for one in captures if one.is_taken), captures[-1] if captures else None)
 
 
+class Outcome(Said):
+    """How a dispute has ended."""
+
+    outcome_code: str | None = None
+
+
 class Dispute(Said):
     """Somebody calls money back."""
 
+    dispute_id: str | None = None
     status: str
     dispute_life_cycle_stage: str | None = None
+    # Lists leave it out.
+    dispute_outcome: Outcome | None = None
 
 
 class Disputes(Said):

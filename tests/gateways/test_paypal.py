@@ -266,19 +266,29 @@ async def test_an_order_of_another_merchant_is_not_believed_captured_or_given_ba
 
 
 @pytest.mark.parametrize(
-    ("status", "stage", "is_disputed"),
+    ("status", "stage", "outcome", "is_disputed"),
     [
-        ("WAITING_FOR_SELLER_RESPONSE", "CHARGEBACK", True),
-        ("UNDER_REVIEW", "PRE_ARBITRATION", True),
-        ("OPEN", "INQUIRY", False),
-        ("RESOLVED", "CHARGEBACK", False),
+        ("WAITING_FOR_SELLER_RESPONSE", "CHARGEBACK", None, True),
+        ("UNDER_REVIEW", "PRE_ARBITRATION", None, True),
+        ("OPEN", "INQUIRY", None, False),
+        ("RESOLVED", "INQUIRY", "RESOLVED_BUYER_FAVOUR", False),
+        ("RESOLVED", "CHARGEBACK", "RESOLVED_BUYER_FAVOUR", True),
+        ("RESOLVED", "CHARGEBACK", "RESOLVED_SELLER_FAVOUR", False),
+        ("RESOLVED", "CHARGEBACK", "CANCELED_BY_BUYER", False),
     ],
 )
 async def test_a_dispute_counts_once_it_is_more_than_a_question(
-    gateway: PayPalGateway, paypal_server: PayPal, order: Order, status: str, stage: str, is_disputed: bool
+    gateway: PayPalGateway,
+    paypal_server: PayPal,
+    order: Order,
+    status: str,
+    stage: str,
+    outcome: str | None,
+    is_disputed: bool,
 ) -> None:
     order_id = await approved(gateway, paypal_server, order)
     paypal_server.disputes = [{"dispute_id": "PP-D-1", "status": status, "dispute_life_cycle_stage": stage}]
+    paypal_server.outcomes = {"PP-D-1": {"outcome_code": outcome}} if outcome else {}
     assert (await gateway.capture(order_id, order.key)).disputed is is_disputed
     # An app that may not read disputes is paid all the same.
     paypal_server.knows_disputes = False
