@@ -17,7 +17,8 @@ class Open(BaseModel):
 
 
 # Paid is what is promised to nobody: a refund that waits for its approval takes it away.
-# Whoever has only begun to pay has promised nothing yet: a plan binds with the first money that comes in.
+# Whoever has only begun to pay has promised nothing yet: a plan binds with the first money that comes in, whatever
+# becomes of it.
 # How a guest is reminded stands in what was agreed; a booking without an agreement is dealt with as venues usually do.
 async def to_remind(db: Db, at_most: int) -> list[Open]:
     """List the instalments of which their guests should be reminded by now, the most urgent first."""
@@ -35,14 +36,15 @@ async def to_remind(db: Db, at_most: int) -> list[Open]:
         CROSS JOIN LATERAL (
             SELECT coalesce(sum(l.amount), 0) - (
                        SELECT coalesce(sum(r.amount), 0) FROM refunds AS r
-                       WHERE r.booking_id = i.booking_id AND r.status = 'pending') AS paid
+                       WHERE r.booking_id = i.booking_id AND r.status = 'pending') AS paid,
+                   bool_or(l.amount > 0) AS came_in
             FROM ledger_entries AS l
             WHERE l.booking_id = i.booking_id AND l.kind IN ('escrow', 'venue', 'fees', 'tax')
         ) AS p
         WHERE i.missed_at IS NULL AND i.reminded_at IS NULL AND b.status IN ('pending', 'confirmed')
           AND i.due_at > clock_timestamp() AND i.due_at <= clock_timestamp() + interval '60 days'
           AND i.due_at <= clock_timestamp() + t.ahead
-          AND p.paid > 0
+          AND p.came_in
           AND (SELECT sum(e.amount) FROM instalments AS e
                WHERE e.booking_id = i.booking_id AND e.position <= i.position) > p.paid
         ORDER BY i.due_at, i.booking_id LIMIT $1
@@ -67,13 +69,14 @@ async def missed(db: Db, at_most: int) -> list[Open]:
         CROSS JOIN LATERAL (
             SELECT coalesce(sum(l.amount), 0) - (
                        SELECT coalesce(sum(r.amount), 0) FROM refunds AS r
-                       WHERE r.booking_id = i.booking_id AND r.status = 'pending') AS paid
+                       WHERE r.booking_id = i.booking_id AND r.status = 'pending') AS paid,
+                   bool_or(l.amount > 0) AS came_in
             FROM ledger_entries AS l
             WHERE l.booking_id = i.booking_id AND l.kind IN ('escrow', 'venue', 'fees', 'tax')
         ) AS p
         WHERE i.missed_at IS NULL AND b.status IN ('pending', 'confirmed')
           AND i.due_at > clock_timestamp() - interval '60 days' AND i.due_at <= clock_timestamp() - t.grace
-          AND p.paid > 0
+          AND p.came_in
           AND (SELECT sum(e.amount) FROM instalments AS e
                WHERE e.booking_id = i.booking_id AND e.position <= i.position) > p.paid
         ORDER BY i.due_at, i.booking_id LIMIT $1

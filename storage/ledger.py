@@ -89,3 +89,16 @@ async def paid(db: Db, booking_id: int) -> int:
         booking_id,
     )
     return found
+
+
+async def was_paid(db: Db, booking_id: int) -> bool:
+    """Tell whether anything was ever paid for a booking, whatever became of it since."""
+    found: bool = await value(
+        db,
+        """
+        SELECT EXISTS (SELECT FROM ledger_entries AS e
+                       WHERE e.booking_id = $1 AND e.kind IN ('escrow', 'venue', 'fees', 'tax') AND e.amount > 0)
+        """,
+        booking_id,
+    )
+    return found

@@ -39,4 +39,6 @@ async def _each(hub: Hub, deal: Callable[[Hub, Open], Awaitable[bool]], found: l
             dealt += await deal(hub, one)
         except HubError as error:
             log.warning("an instalment of booking %s has to wait: %s", one.booking_id, error)
+        except Exception:
+            log.exception("an instalment of booking %s could not be dealt with", one.booking_id)
     return dealt

@@ -29,4 +29,6 @@ async def release(hub: Hub) -> int:
             released += await escrow.release(hub, due)
         except HubError as error:
             log.warning("escrow of booking %s has to wait: %s", due.booking_id, error)
+        except Exception:
+            log.exception("escrow of booking %s could not be released", due.booking_id)
     return released

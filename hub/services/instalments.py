@@ -13,7 +13,7 @@ from hub.models.terms import Terms
 from hub.services import cancelling, dues, reducing
 from hub.services.dues import Standing
 from hub.work import Work
-from storage import booking_letters, claims
+from storage import booking_letters, claims, ledger
 from storage import bookings as booking_store
 from storage import dues as dues_store
 from storage import instalments as store
@@ -70,7 +70,7 @@ async def _unpaid(work: Work, one: Open) -> tuple[BookingRow, Standing] | None:
     if one.position >= len(standing.instalments) or standing.instalments[one.position].missed_at is not None:
         return None
     wanted = sum(part.amount for part in standing.instalments[: one.position + 1])
-    is_open = 0 < standing.paid < min(wanted, standing.price)
+    is_open = standing.paid < min(wanted, standing.price) and await ledger.was_paid(work.db, booking.id)
     return (booking, standing) if is_open else None
 
 

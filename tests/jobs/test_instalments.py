@@ -6,13 +6,19 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from hub.core import THE_HUB, Hub
 from hub.jobs import instalments
 from hub.models.bookings import Booking
 from hub.models.payments import StartPayment
 from hub.models.terms import CancellationStep, Terms
 from hub.models.venues import ChangeVenue
-from hub.services import dues, payments, venues
+from hub.services import disputes, dues, payments, venues
+from hub.services import instalments as services
 from storage import bookings as booking_store
+from storage import payments as payment_store
+from storage.instalments import Open
 from tests.doors import ListeningHub
 from tests.money.coming_in import paid
 from tests.races.checking import faults
@@ -90,6 +96,43 @@ async def test_who_has_only_begun_to_pay_has_missed_nothing(hub: ListeningHub) -
         await rest_is_due(world, booked, ahead)
         assert await instalments.look(hub) == 0
     assert (await world.now(booked)).status == "confirmed"
+
+
+async def test_money_that_was_called_back_frees_nobody_of_the_rest(hub: ListeningHub) -> None:
+    world = await World.build(hub)
+    await terms(world, missed="cancel")
+    booked = await with_deposit(world)
+    async with hub.work(THE_HUB) as work:
+        row = await booking_store.lock(work.db, booked.id)
+        payment_id = await work.db.fetchval("SELECT id FROM payments WHERE booking_id = $1", booked.id)
+        await disputes.take_back(work, await payment_store.lock(work.db, payment_id), row)
+    assert (await world.now(booked)).paid == 0
+    await rest_is_due(world, booked, timedelta(days=1))
+    assert await instalments.look(hub) == 1
+    assert await letters(world) == ["instalment.due"]
+    await rest_is_due(world, booked, timedelta(hours=-49))
+    assert await instalments.look(hub) == 1
+    assert (await world.now(booked)).status == "cancelled"
+    assert await faults(hub.pool) == {}
+
+
+async def test_a_booking_that_cannot_be_dealt_with_holds_up_no_other(
+    hub: ListeningHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await World.build(hub)
+    await terms(world)
+    booked = [await with_deposit(world) for _ in range(2)]
+    for one in booked:
+        await rest_is_due(world, one, timedelta(days=1))
+    real = services.remind
+
+    async def remind(hub: Hub, one: Open) -> bool:
+        if one.booking_id == booked[0].id:
+            raise LookupError
+        return await real(hub, one)
+
+    monkeypatch.setattr(services, "remind", remind)
+    assert await instalments.look(hub) == 1
 
 
 async def test_guest_and_desk_hear_of_what_was_missed_after_its_time_of_grace(hub: ListeningHub) -> None:
