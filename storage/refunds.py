@@ -204,6 +204,53 @@ async def take_due(db: Db, at_most: int, seconds: float) -> list[int]:
     )
 
 
+async def under_way(db: Db, payment_id: int) -> list[int]:
+    """List the refunds of a payment that its provider has yet to carry out, or would not, oldest first."""
+    return await column(
+        db,
+        """
+        SELECT id FROM refunds
+        WHERE payment_id = $1 AND target = 'original' AND status IN ('approved', 'processing', 'failed') ORDER BY id
+        """,
+        payment_id,
+    )
+
+
+async def into_wallet(db: Db, payment_id: int) -> int:
+    """Sum up what of a payment was given back into the wallet; minor units."""
+    found: int = await value(
+        db,
+        """
+        SELECT coalesce(sum(amount), 0)::bigint FROM refunds
+        WHERE payment_id = $1 AND target = 'wallet' AND status = 'completed'
+        """,
+        payment_id,
+    )
+    return found
+
+
+async def left_of(db: Db, payment_id: int) -> dict[int, int]:
+    """Sum up, venue by venue, what a payment has brought in and was not given back of it; minor units."""
+    rows = await db.fetch(
+        """
+        SELECT m.venue_id, m.came_in - coalesce(g.given_back, 0) AS left
+        FROM (
+            SELECT e.venue_id, sum(e.amount)::bigint AS came_in
+            FROM ledger_transactions AS t JOIN ledger_entries AS e ON e.transaction_id = t.id
+            WHERE t.payment_id = $1 AND t.kind = 'payment' AND e.kind = 'escrow' GROUP BY e.venue_id
+        ) AS m
+        LEFT JOIN (
+            SELECT s.key::bigint AS venue_id, sum(s.value::bigint)::bigint AS given_back
+            FROM refunds AS r CROSS JOIN LATERAL jsonb_each_text(r.shares) AS s
+            WHERE r.payment_id = $1 AND r.status NOT IN ('pending', 'rejected') GROUP BY s.key
+        ) AS g USING (venue_id)
+        ORDER BY m.venue_id
+        """,
+        payment_id,
+    )
+    return {row["venue_id"]: max(row["left"], 0) for row in rows}
+
+
 async def sent(db: Db, refund_id: int, provider_id: str, seconds: float) -> None:
     """Note that a provider has taken a refund on, and when it is asked again."""
     await run(

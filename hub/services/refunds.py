@@ -234,7 +234,7 @@ def seen(refund: RefundRow) -> Refund:
     return Refund.model_validate(refund.model_dump(include=set(Refund.model_fields)))
 
 
-async def arrive(work: Work, refund: RefundRow, provider_id: str) -> None:
+async def arrive(work: Work, refund: RefundRow, provider_id: str | None = None) -> None:
     """Note that a locked refund has arrived where its payment came from, and tell it."""
     assert refund.gateway is not None
     await _arrive(work, refund, Entry("clearing", refund.amount, gateway=refund.gateway), provider_id)
