@@ -46,14 +46,20 @@ async def is_free(db: Db, claims: Sequence[Claim]) -> bool:
 
 
 async def is_still_offered(db: Db, booking_id: int) -> bool:
-    """Tell whether all that a booking is of still takes place, and nothing of it has begun."""
+    """Tell whether all that a booking is of still takes place and is still let, and nothing of it has begun."""
     found: bool = await value(
         db,
         """
         SELECT NOT EXISTS (
-            SELECT FROM booking_items AS i LEFT JOIN sessions AS s ON s.id = i.session_id
-            WHERE i.booking_id = $1 AND i.kind <> 'fee'
-              AND (i.starts_at <= clock_timestamp() OR s.status = 'cancelled' OR s.deleted_at IS NOT NULL))
+            SELECT FROM booking_items AS i
+            JOIN venues AS v ON v.id = i.venue_id
+            LEFT JOIN sessions AS s ON s.id = i.session_id
+            LEFT JOIN room_types AS t ON t.id = i.room_type_id
+            LEFT JOIN rooms AS r ON r.id = i.room_id
+            WHERE i.booking_id = $1 AND i.kind <> 'fee' AND (
+                i.starts_at <= clock_timestamp() OR s.status = 'cancelled' OR NOT v.is_active OR NOT t.is_active
+                OR NOT r.is_active OR r.status IN ('maintenance', 'out_of_service')
+                OR coalesce(v.deleted_at, s.deleted_at, t.deleted_at, r.deleted_at) IS NOT NULL))
         """,
         booking_id,
     )
