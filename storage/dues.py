@@ -72,6 +72,20 @@ async def price_items(db: Db, booking_id: int, ids: Sequence[int], prices: Seque
     )
 
 
+async def forget(db: Db, booking_id: int) -> None:
+    """Note that no plan is chosen for a booking, whose items cost what they did before."""
+    await run(
+        db,
+        """
+        UPDATE bookings SET plan = NULL, updated_at = clock_timestamp(),
+               price = (SELECT coalesce(sum(i.price), 0) FROM booking_items AS i WHERE i.booking_id = bookings.id)
+        WHERE id = $1
+        """,
+        booking_id,
+    )
+    await run(db, "DELETE FROM instalments WHERE booking_id = $1", booking_id)
+
+
 async def choose(
     db: Db, booking_id: int, chosen: Plan, due_at: Sequence[datetime | None], amounts: Sequence[int]
 ) -> None:

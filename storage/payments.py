@@ -121,11 +121,15 @@ async def began(
 
 
 async def end(db: Db, payment_id: int, status: State, failure: str | None) -> None:
-    """Note that a payment has come to an end; one that has come in has no failure and nothing to look at any more."""
+    """Note that a payment has come to an end; one that has come in has no failure and nothing to look at any more.
+
+    What its provider has told meanwhile is still to be looked at: whoever took it to ask had put it off.
+    """
     await run(
         db,
         """
-        UPDATE payments SET status = $2, failure = $3, ask_at = NULL, updated_at = clock_timestamp(),
+        UPDATE payments SET status = $2, failure = $3, updated_at = clock_timestamp(),
+               ask_at = CASE WHEN ask_at <= clock_timestamp() THEN ask_at END,
                completed_at = CASE WHEN $2 = 'completed' THEN clock_timestamp() END,
                finding = CASE WHEN $2 = 'completed' THEN NULL ELSE finding END
         WHERE id = $1
@@ -136,12 +140,22 @@ async def end(db: Db, payment_id: int, status: State, failure: str | None) -> No
     )
 
 
-async def ask_again(db: Db, payment_id: int, seconds: float | None) -> None:
-    """Have the provider asked again in so many seconds; None: only when it tells something."""
+async def ask_no_more(db: Db, payment_id: int) -> None:
+    """Have the provider asked no more until it tells something; what it has told meanwhile is still to be looked at."""
+    await run(
+        db,
+        "UPDATE payments SET ask_at = CASE WHEN ask_at <= clock_timestamp() THEN ask_at END WHERE id = $1",
+        payment_id,
+    )
+
+
+async def put_off(db: Db, payment_id: int, seconds: float) -> None:
+    """Have the provider asked only in so many seconds, where it was to be asked at all and has told nothing since."""
     await run(
         db,
         """
-        UPDATE payments SET ask_at = clock_timestamp() + $2 * interval '1 second' WHERE id = $1
+        UPDATE payments SET ask_at = clock_timestamp() + $2 * interval '1 second'
+        WHERE id = $1 AND ask_at > clock_timestamp()
         """,
         payment_id,
         seconds,
@@ -232,6 +246,16 @@ async def count_open(db: Db, booking_id: int, gateway: GatewayName) -> int:
         """,
         booking_id,
         gateway,
+    )
+    return found
+
+
+async def is_any_open(db: Db, booking_id: int) -> bool:
+    """Tell whether any payment of a booking is under way."""
+    found: bool = await value(
+        db,
+        "SELECT EXISTS (SELECT FROM payments WHERE booking_id = $1 AND status IN ('starting', 'pending'))",
+        booking_id,
     )
     return found
 

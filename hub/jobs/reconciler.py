@@ -79,11 +79,11 @@ async def _be_patient(hub: Hub, payment_id: int) -> None:
     """Ask ever more seldom about what stays open, and in the end show it to somebody."""
     async with hub.reading() as db:
         payment = await payments.find(db, payment_id)
-        if payment is None or payment.status not in ("starting", "pending") or payment.finding is not None:
+        if payment is None or payment.status not in ("starting", "pending"):
             return
         age = payment.at - payment.created_at
         if age > LONG:
-            await payments.ask_again(db, payment_id, min(age.total_seconds() / 20, LONGEST_PAUSE))
-        if payment.at - (payment.expires_at or payment.created_at) > STUCK_AFTER:
+            await payments.put_off(db, payment_id, min(age.total_seconds() / 20, LONGEST_PAUSE))
+        if payment.finding is None and payment.at - (payment.expires_at or payment.created_at) > STUCK_AFTER:
             log.error("payment %s is stuck", payment_id)
             await payments.note(db, payment_id, "The provider does not say what became of it.")

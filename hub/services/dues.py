@@ -14,6 +14,8 @@ from storage.bookings import BookingRow
 from storage.dues import InstalmentRow
 from storage.query import Db
 
+_NOT_FIRM = ("held", "pending", "expired")
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -71,19 +73,29 @@ async def paid(db: Db, booking_id: int) -> int:
     return await ledger.paid(db, booking_id) - sum((await refunds.promised(db, booking_id)).values())
 
 
-async def choose(db: Db, booking: BookingRow, wanted: Plan | None, *, or_another: bool = False) -> Plan:
+async def choose(
+    db: Db, booking: BookingRow, wanted: Plan | None, amount: int | None = None, *, or_another: bool = False
+) -> Plan:
     """Have a locked booking paid by a plan; once something was paid it stays the plan that it is.
 
-    Changes the price of its items to the plan's, so whoever goes on reads the booking and its standing again. With
-    `or_another` a plan that is not offered any more is no fault: it is paid by the one that is usual.
+    Changes the price of its items to the plan's, so whoever goes on reads the booking and its standing again. Of the
+    plan that is cheaper because all is paid at once, an `amount` below all is no payment. With `or_another` a plan that
+    cannot be had any more is no fault: it is paid by the one that is usual.
     """
     known = await store.plan(db, booking.id)
-    if known is not None and wanted in (None, known):
-        return known
     if known is not None and await ledger.paid(db, booking.id):
+        if wanted in (None, known):
+            return known
         raise WrongState(f"This booking is paid by the plan {known}; that was chosen with the first payment.")
     offered = await _offered(db, booking)
     names: list[Plan] = ["full"] if offered is None else [one.plan for one in offered]
+    if _is_part(booking, offered, amount):
+        if wanted == "full" and not or_another:
+            raise Invalid.field("amount", "is only a part: the full plan is cheaper because all is paid at once")
+        names.remove("full")
+        wanted, known = None if wanted == "full" else wanted, None if known == "full" else known
+    if known is not None and wanted in (None, known):
+        return known
     if wanted is None or (or_another and wanted not in names):
         wanted = "full" if "full" in names else names[0]
     if wanted not in names:
@@ -101,6 +113,30 @@ async def choose(db: Db, booking: BookingRow, wanted: Plan | None, *, or_another
         [part.amount for part in one.instalments],
     )
     return wanted
+
+
+async def forget(db: Db, booking: BookingRow) -> bool:
+    """Have a locked booking of which nothing was ever paid cost what it did before a plan was chosen; tells whether.
+
+    Whoever began to pay and did not keeps nothing of what only those have who pay.
+    """
+    known, agreed = await store.plan(db, booking.id), await store.quote(db, booking.id)
+    if known is None or agreed is None or await _offered(db, booking) is None or await ledger.was_paid(db, booking.id):
+        return False
+    await store.price_items(db, booking.id, await store.item_ids(db, booking.id), agreed.item_prices)
+    await store.forget(db, booking.id)
+    return True
+
+
+def _is_part(booking: BookingRow, offered: list[PlanOffer] | None, amount: int | None) -> bool:
+    """Tell whether an amount is less than all of what is cheaper because all is paid at once.
+
+    What is only booked when all is paid may be paid in parts until then.
+    """
+    if offered is None or amount is None or (booking.needs_payment and booking.status in _NOT_FIRM):
+        return False
+    full = next((one.total for one in offered if one.plan == "full"), None)
+    return full is not None and amount < full < max(one.total for one in offered)
 
 
 async def _offered(db: Db, booking: BookingRow) -> list[PlanOffer] | None:

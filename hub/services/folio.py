@@ -93,7 +93,7 @@ async def record_cash(hub: Hub, actor: Actor, ask: RecordCash) -> Payment:
         venue_id = ask.venue_id or booking.venue_ids[0]
         if venue_id not in booking.venue_ids:
             raise Invalid.field("venue_id", "is no venue of this booking")
-        plan = await dues.choose(work.db, booking, ask.plan)
+        plan = await dues.choose(work.db, booking, ask.plan, ask.amount)
         booking = await booking_store.find(work.db, booking.id) or booking
         amount = dues.amount_of(await dues.standing(work.db, booking), ask.amount)
         payment = await payments.create(

@@ -22,6 +22,7 @@ from hub.models.payments import (
     StartedPayment,
     StartPayment,
 )
+from hub.models.terms import Plan
 from hub.services import access, dues, placing, qr, settling
 from hub.work import Work
 from storage import access as ties
@@ -56,12 +57,12 @@ async def start(hub: Hub, actor: Actor, ask: StartPayment) -> StartedPayment:
             raise PaymentRefused("Only its owner pays from a wallet.")
         if gateway is not None and gateway.currencies is not None and booking.currency not in gateway.currencies:
             raise PaymentRefused(f"{gateway.title} takes no {booking.currency}; pay another way.")
-        known = await _known(work, actor, ask.gateway, ask.booking_id, ask.amount)
+        known = await _known(work, actor, ask.gateway, booking.currency, ask.amount, booking.id, ask.plan)
         if known is None:
             if await store.count_open(work.db, booking.id, ask.gateway) >= MOST_UNDER_WAY:
                 raise TooManyUnderWay()
             before = await agreed.plan(work.db, booking.id)
-            plan = await dues.choose(work.db, booking, ask.plan)
+            plan = await dues.choose(work.db, booking, ask.plan, ask.amount)
             booking = await booking_store.find(work.db, booking.id) or booking
             amount = dues.amount_of(await dues.standing(work.db, booking), ask.amount)
             ends_at = booking.at + timedelta(seconds=hub.settings.pay_seconds)
@@ -99,7 +100,7 @@ async def start_top_up(hub: Hub, actor: Actor, gateway_name: GatewayName, amount
     if gateway.currencies is not None and currency not in gateway.currencies:
         raise PaymentRefused(f"{gateway.title} takes no {currency}; pay another way.")
     async with hub.work(actor) as work:
-        known = await _known(work, actor, gateway_name, None, amount)
+        known = await _known(work, actor, gateway_name, currency, amount)
         if known is None:
             known = await store.create(
                 work.db,
@@ -231,14 +232,22 @@ def _key(actor: Actor) -> UUID:
 
 
 async def _known(
-    work: Work, actor: Actor, gateway: GatewayName, booking_id: int | None, amount: int | None
+    work: Work,
+    actor: Actor,
+    gateway: GatewayName,
+    currency: str,
+    amount: int | None,
+    booking_id: int | None = None,
+    plan: Plan | None = None,
 ) -> PaymentRow | None:
     """Find the payment that this very request has begun before, though nobody got to answer it."""
     if actor.repeat is None:
         return None
     known = await store.by_key(work.db, _key(actor))
     if known is not None and (
-        (known.gateway, known.booking_id) != (gateway, booking_id) or amount not in (None, known.amount)
+        (known.gateway, known.booking_id, known.currency) != (gateway, booking_id, currency)
+        or amount not in (None, known.amount)
+        or plan not in (None, known.plan)
     ):
         raise KeyReused()
     return known
@@ -250,6 +259,9 @@ async def _begun(hub: Hub, actor: Actor, payment: PaymentRow) -> StartedPayment:
             payment = await settling.begin(hub, payment)
         except Declined as declined:
             raise PaymentRefused(declined.sentence) from declined
+    if payment.status == "failed" and payment.provider_id is None:
+        # Declined when this was asked before.
+        raise PaymentRefused(payment.failure)
     async with hub.work(actor) as work:
         return work.answer(_shown(await store.lock(work.db, payment.id), actor), 201)
 

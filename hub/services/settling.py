@@ -36,6 +36,7 @@ PAYABLE = ("held", "pending", "confirmed", "completed")
 CAME_TOO_LATE = "The payment came when the hold had run out, and the place was gone."
 CAME_FOR_NOTHING = "The payment came when the booking was cancelled already."
 CAME_TWICE = "This was paid already."
+CAME_BACK = "The dispute is over and the money is back; book it by hand."
 
 
 async def settle(hub: Hub, payment_id: int) -> Payment:
@@ -55,6 +56,9 @@ async def settle(hub: Hub, payment_id: int) -> Payment:
             payment = await begin(hub, payment)
         except Declined:
             return await _seen(hub, payment_id)
+    if payment.provider_id is None:
+        # The provider has never taken it on.
+        return await _seen(hub, payment_id)
     return await act(hub, payment_id, await _look(hub, payment))
 
 
@@ -97,6 +101,8 @@ async def cancel(hub: Hub, payment: PaymentRow) -> Payment:
             payment = await begin(hub, payment)
         except Declined:
             return await _seen(hub, payment.id)
+    if payment.provider_id is None:
+        return await _seen(hub, payment.id)
     return await act(hub, payment.id, await _stop(hub, payment))
 
 
@@ -122,9 +128,11 @@ async def act(hub: Hub, payment_id: int, look: Look) -> Payment:
             said = look.failure or ("The provider does not know of it." if look.state == "gone" else None)
             await store.end(work.db, payment.id, status, said)
             await tell(work, payment)
+            if booking is not None:
+                await _forget_plan(work, booking)
         elif payment.status in ("failed", "cancelled"):
             # It has ended, and only what its provider tells brings it up again.
-            await store.ask_again(work.db, payment.id, None)
+            await store.ask_no_more(work.db, payment.id)
         return await store.seen(work.db, payment.id)
 
 
@@ -148,7 +156,7 @@ async def receive(
     if booking.status in PAYABLE or booking.status == "expired":
         if not await ledger.paid(work.db, booking.id):
             # Another may have been chosen for a payment that never came.
-            await dues.choose(work.db, booking, payment.plan, or_another=True)
+            await dues.choose(work.db, booking, payment.plan, payment.amount, or_another=True)
         booking = await booking_store.find(work.db, booking.id) or booking
     await _post(work, payment, booking, source)
     fact = await _carry_on(work, payment, booking, again)
@@ -219,7 +227,7 @@ async def _completed(
         said = f"The provider took {took} where {asked} was asked for."
         log.error("payment %s is held: %s", payment.id, said)
         await store.note(work.db, payment.id, said)
-        await store.ask_again(work.db, payment.id, None)
+        await store.ask_no_more(work.db, payment.id)
         return
     await receive(work, payment, booking, again)
     if look.disputed:
@@ -228,16 +236,28 @@ async def _completed(
 
 async def _after(work: Work, payment: PaymentRow, booking: BookingRow | None, look: Look) -> None:
     """Act on what becomes of a payment after it has come in: it may be called back, or given back behind our back."""
-    await store.ask_again(work.db, payment.id, None)
+    await store.ask_no_more(work.db, payment.id)
     if look.disputed and payment.disputed_at is None:
         await _take_back(work, payment, booking)
-        return
-    if look.refunded > await store.refunded(work.db, payment.id):
+    elif payment.disputed_at is not None and not look.disputed:
+        await _find(work, payment, CAME_BACK)
+    elif look.refunded > await store.refunded(work.db, payment.id):
         given = saying.money(look.refunded, look.currency)
-        said = f"The provider has given back {given}, which is more than the hub has asked for."
-        if payment.finding != said:
-            log.error("payment %s has to be looked at: %s", payment.id, said)
-            await store.note(work.db, payment.id, said)
+        await _find(work, payment, f"The provider has given back {given}, which is more than the hub has asked for.")
+
+
+async def _find(work: Work, payment: PaymentRow, said: str) -> None:
+    if payment.finding != said:
+        log.error("payment %s has to be looked at: %s", payment.id, said)
+        await store.note(work.db, payment.id, said)
+
+
+async def _forget_plan(work: Work, booking: BookingRow) -> None:
+    """Undo what the plan changed of a booking when nobody pays by it after all."""
+    if booking.status not in PAYABLE or await store.is_any_open(work.db, booking.id):
+        return
+    if await dues.forget(work.db, booking):
+        work.tell(BookingChanged(booking_id=booking.id))
 
 
 async def _take_back(work: Work, payment: PaymentRow, booking: BookingRow | None) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from hub.core import THE_HUB
+from hub.core import THE_HUB, Hub
 from hub.errors import (
     AccountFrozen,
     Forbidden,
@@ -22,7 +23,7 @@ from hub.models.bookings import CancelBooking
 from hub.models.folio import AskOperations, RecordCash
 from hub.models.payments import ListPayments, NamePayment, Payment, ResolvePayment, StartPayment
 from hub.models.wallet import ReadWallet
-from hub.services import bookings, folio, payments, refunds, settling, wallet
+from hub.services import bookings, folio, inbox, payments, refunds, settling, wallet
 from storage import bookings as booking_store
 from storage.pool import as_owner
 from storage.soundness import faults
@@ -116,6 +117,30 @@ async def test_money_that_comes_too_late_goes_back_and_both_sides_are_told(shop:
     for room in (f"user:{shop.customer.user_id}", f"desk:{shop.hall.id}"):
         assert {"payment.changed", "refund.changed", "booking.changed"} <= set(shop.hub.names(room))
     assert await faults(shop.hub.pool) == {}
+    await is_sound(shop)
+
+
+@pytest.mark.parametrize(
+    "taken_out",
+    [
+        "UPDATE rooms SET deleted_at = clock_timestamp()",
+        "UPDATE rooms SET status = 'maintenance'",
+        "UPDATE room_types SET deleted_at = clock_timestamp()",
+        "UPDATE room_types SET is_active = false",
+        "UPDATE venues SET is_active = false",
+    ],
+)
+async def test_money_for_what_is_not_let_any_more_goes_back(shop: World, taken_out: str) -> None:
+    (provider,) = provide(shop.hub, "stripe")
+    held = await shop.hold(shop.slot())
+    begun = await start(shop, held.id)
+    provider.take(await named(shop, begun))
+    await shop.run_out(held)
+    await sweeper.sweep(shop.hub)
+    async with shop.hub.pool.acquire() as db:
+        await db.execute(taken_out)
+    await settling.settle(shop.hub, begun.id)
+    assert ((await shop.now(held)).status, (await shop.now(held)).paid) == ("expired", 0)
     await is_sound(shop)
 
 
@@ -253,10 +278,46 @@ async def test_a_provider_that_stays_silent_is_asked_within_a_minute_then_ever_m
         provider.silent = 1
         assert await reconciler.reconcile(shop.hub) == 1
         assert 600 < await db.fetchval(until, begun.id) <= 3600
-    assert (await row(shop, begun.id)).finding == "The provider does not say what became of it."
+        assert (await row(shop, begun.id)).finding == "The provider does not say what became of it."
+        # What somebody has been shown is asked about as seldom.
+        await db.execute("UPDATE payments SET ask_at = clock_timestamp()")
+        assert await reconciler.reconcile(shop.hub) == 1
+        assert 600 < await db.fetchval(until, begun.id) <= 3600
     provider.pay(await named(shop, begun))
     await settling.settle(shop.hub, begun.id)
     assert ((await row(shop, begun.id)).status, (await row(shop, begun.id)).finding) == ("completed", None)
+
+
+class Hasty(Provider):
+    """Tells of what becomes of a payment just when it has answered something older."""
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__("stripe")
+        self.hub = hub
+
+    async def look(self, provider_id: str, data: Mapping[str, Any]) -> Look:
+        look = await super().look(provider_id, data)
+        taken = self.books[provider_id]
+        if look.state == "completed" and not taken.disputed:
+            taken.disputed = True
+            body = self.event(provider_id, "disputed")
+            await inbox.receive(self.hub, self.name, self.headers(body), body)
+        return look
+
+
+async def test_what_a_provider_tells_while_it_is_asked_is_looked_at_too(shop: World) -> None:
+    provider = Hasty(shop.hub)
+    shop.hub.gateways_of_money = Gateways(provider)
+    held = await shop.hold(shop.slot())
+    begun = await start(shop, held.id)
+    provider.take(await named(shop, begun))
+    body = provider.event(await named(shop, begun), "completed")
+    await inbox.receive(shop.hub, "stripe", provider.headers(body), body)
+    assert await reconciler.reconcile(shop.hub) == 1
+    assert ((await row(shop, begun.id)).status, (await row(shop, begun.id)).disputed_at) == ("completed", None)
+    assert await reconciler.reconcile(shop.hub) == 1
+    assert (await row(shop, begun.id)).disputed_at is not None
+    assert await reconciler.reconcile(shop.hub) == 0
 
 
 class Watchful(Provider):
