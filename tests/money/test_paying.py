@@ -20,6 +20,7 @@ from hub.errors import (
     TooLittle,
     WrongState,
 )
+from hub.gateways.payments import Began, Declined
 from hub.models.bookings import CancelBooking, NameBooking
 from hub.models.folio import RecordCash
 from hub.models.payments import ListPayments, NamePayment, StartPayment
@@ -171,6 +172,44 @@ async def test_the_same_request_begins_one_payment_also_when_its_answer_was_lost
     assert isinstance(await refusal(payments.start(shop.hub, other, ask)), GatewayUnreachable)
     changed = StartPayment(booking_id=held.id, gateway="stripe", amount=5)
     assert isinstance(await refusal(payments.start(shop.hub, other, changed)), KeyReused)
+    assert len(provider.books) == 2
+
+
+async def test_what_is_declined_at_once_stays_so_however_often_it_is_asked(
+    shop: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def decline(*_: Any) -> Began:
+        raise Declined("This card is stolen.")
+
+    (provider,) = provide(shop.hub, "stripe")
+    held = await shop.hold(shop.slot())
+    ask = StartPayment(booking_id=held.id, gateway="stripe")
+    assert shop.customer.user_id is not None
+    again = replace(shop.customer, repeat=Repeat(shop.customer.user_id, "payments.start", "one", b"{}"))
+    monkeypatch.setattr(provider, "begin", decline)
+    for _ in range(2):
+        refused = await refusal(payments.start(shop.hub, again, ask))
+        assert (type(refused), refused.sentence) == (PaymentRefused, "This card is stolen.")
+    (begun,) = (await payments.listed(shop.hub, shop.customer, ListPayments())).items
+    for act in (payments.check, payments.cancel):
+        assert (await act(shop.hub, shop.customer, NamePayment(payment_id=begun.id))).status == "failed"
+    assert (await settling.settle(shop.hub, begun.id)).status == "failed"
+
+
+async def test_the_same_key_is_for_the_same_plan_and_currency(shop: World) -> None:
+    (provider,) = provide(shop.hub, "stripe")
+    assert shop.customer.user_id is not None
+    one, two = (
+        replace(shop.customer, repeat=Repeat(shop.customer.user_id, "payments.start", key, b"{}"))
+        for key in ("one", "two")
+    )
+    ask = StartPayment(booking_id=(await shop.hold(shop.slot())).id, gateway="stripe")
+    provider.silent = 2
+    assert isinstance(await refusal(payments.start(shop.hub, one, ask)), GatewayUnreachable)
+    assert isinstance(await refusal(payments.start_top_up(shop.hub, two, "stripe", 5, "EUR")), GatewayUnreachable)
+    other = ask.model_copy(update={"plan": "deposit"})
+    assert isinstance(await refusal(payments.start(shop.hub, one, other)), KeyReused)
+    assert isinstance(await refusal(payments.start_top_up(shop.hub, two, "stripe", 5, "USD")), KeyReused)
     assert len(provider.books) == 2
 
 
