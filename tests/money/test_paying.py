@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hub.core import Actor
+from hub.core import THE_HUB, Actor
 from hub.errors import (
     Forbidden,
     GatewayUnreachable,
@@ -25,8 +25,9 @@ from hub.models.bookings import CancelBooking, NameBooking
 from hub.models.folio import RecordCash
 from hub.models.payments import ListPayments, NamePayment, StartPayment
 from hub.models.venues import ChangeVenue
-from hub.services import bookings, folio, payments, settling, venues
+from hub.services import bookings, folio, payments, refunds, settling, venues
 from hub.work import Repeat, Repeated
+from storage import bookings as booking_store
 from tests import builders
 from tests.money.coming_in import filled
 from tests.money.provider import provide
@@ -115,6 +116,9 @@ async def test_who_did_not_come_is_not_asked_to_pay_again_what_was_given_back(sh
     (provider,) = provide(shop.hub, "stripe")
     held = await shop.hold(shop.slot(10, 2))
     await paid(shop, provider, held.id)
+    async with shop.hub.work(THE_HUB) as work:
+        await booking_store.lock(work.db, held.id)
+        await refunds.give_back(work, held.id, 2000, "The tea was cold.")
     await shop.begin(held)
     await bookings.no_show(shop.hub, shop.clerk, NameBooking(booking_id=held.id))
     assert isinstance(await refusal(start(shop, held.id)), WrongState)
