@@ -96,6 +96,13 @@ async def test_where_it_is_agreed_everything_goes_into_the_wallet(hub: Listening
     assert await faults(hub.pool) == {}
 
 
+async def test_what_a_desk_says_it_took_in_cash_never_becomes_money_in_a_wallet(hub: ListeningHub) -> None:
+    world = await World.build(hub, terms=Terms(refund_to="wallet"))
+    one = await booked(world, ("cash", 12_000))
+    assert [each.target for each in (await cancel(world, one)).refunds] == ["cash"]
+    assert await balance(world, "wallet", user_id=world.customer.user_id) == 0
+
+
 def test_what_goes_into_the_wallet_at_once_is_what_its_gateway_cannot_give_back() -> None:
     assert {one.name for one in (BakongGateway, SandboxGateway) if not one.gives_back} == ONE_WAY
 
