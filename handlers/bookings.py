@@ -63,6 +63,7 @@ async def cancellation(call: Call, ask: AskCancellation) -> CancellationPreview:
     tells=(
         "booking.cancelled",
         "booking.changed",
+        "booking.confirmed",
         "booking.withdrawn",
         "refund.changed",
         "wallet.changed",
@@ -82,7 +83,14 @@ async def cancel(call: Call, ask: CancelBooking) -> CancelledBooking:
     "bookings.reschedule",
     "POST /bookings/{booking_id}/reschedule",
     repeatable=True,
-    tells=("booking.rescheduled", "booking.withdrawn", "refund.changed", "wallet.changed", "availability.changed"),
+    tells=(
+        "booking.rescheduled",
+        "booking.confirmed",
+        "booking.withdrawn",
+        "refund.changed",
+        "wallet.changed",
+        "availability.changed",
+    ),
     in_person=True,
 )
 async def reschedule(call: Call, ask: RescheduleBooking) -> Booking:

@@ -62,6 +62,7 @@ async def release(call: Call, ask: NameBooking) -> None:
     "DELETE /holds/{booking_id}/items/{item_id}",
     tells=(
         "booking.held",
+        "booking.confirmed",
         "booking.cancelled",
         "booking.withdrawn",
         "refund.changed",

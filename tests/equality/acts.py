@@ -575,10 +575,12 @@ async def refunds_fail_go_another_way_and_over_the_desk(world: World, do: Do, sw
 
 @act
 async def what_was_paid_for_holds_comes_back(world: World, do: Do, sweep: Sweep) -> None:
-    released, late = await world.hold(world.slot(10), world.stay()), await world.hold(world.slot(12))
-    for one in (released, late):
+    smaller, released = await world.hold(world.slot(10), world.stay()), await world.hold(world.slot(14), world.stay())
+    late = await world.hold(world.slot(12))
+    for one in (smaller, late):
         await paid(world.hub, one)
-    await do("holds.release_item", world.customer, booking_id=released.id, item_id=released.items[0].id)
+    await paid(world.hub, released, 1000)
+    await do("holds.release_item", world.customer, booking_id=smaller.id, item_id=smaller.items[0].id)
     await do("bookings.reschedule", world.customer, booking_id=released.id, items=[world.stay(1)])
     await do("holds.release", world.customer, booking_id=released.id)
     await sweep(late)
