@@ -12,6 +12,7 @@ import pytest
 from hub.models.room_types import RoomType
 from hub.models.rooms import Room
 from hub.models.sessions import Session
+from hub.models.terms import Terms
 from hub.models.venues import Cancellation, Venue
 from hub.services import judging, zones
 from hub.services.judging import Reason
@@ -38,6 +39,7 @@ def venue(**policies: Any) -> Venue:
         "is_active": True,
         "confirmation": "instant",
         "cancellation": Cancellation(),
+        "terms": Terms(),
         "opening_hours": None,
         "check_in_time": time(15),
         "check_out_time": time(11),
