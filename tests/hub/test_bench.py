@@ -63,6 +63,7 @@ def test_ratios_are_compared_round_by_round() -> None:
     assert holds.ratio_of([70, 20], [100, 50]) == pytest.approx(0.55)
 
 
+@pytest.mark.slow
 async def test_a_small_crowd_hears_the_hub_and_its_peer_alike(settings: Settings) -> None:
     pace = live.Pace(rounds=1, seconds=0.3, watchers=40, idle=20, leaving=40, single_events=3)
     measured = await live.measure(settings, pace, with_node=False)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from hub.bench import http
 from hub.settings import Settings
 from tests.hub.test_bench import databases
 
 
+@pytest.mark.slow
 async def test_two_workers_sell_every_place_once_to_a_small_crowd(settings: Settings) -> None:
     pace = http.Pace(
         rounds=1, seconds=0.5, connections=8, regulars=20, watchers=10, bookings_a_second=8, rush=60, people=60
