@@ -15,7 +15,7 @@ import { Papers } from "./papers.js";
 import { Mark, PAYMENT, REFUND, UnderWay, Ways, balanceOf, goOn, methods, wallet, wayName } from "./paying.js";
 import { OnItsWay, Section, Waiting, asked, drawFor, useTogether } from "./personal.js";
 import { keep, kept } from "./typed.js";
-import { venueOf, zoneOf } from "./venues.js";
+import { areAnswered, venueOf, zoneOf } from "./venues.js";
 import { clock, dateTime, many, minorOf, money, plain } from "./words.js";
 
 const SOON = 150;
@@ -198,7 +198,8 @@ function Checkout() {
   useEffect(() => {
     if (booking && !isMine(booking)) for (const item of booking.items) followDesk(item.venue_id, soon);
   }, [Boolean(booking)]);
-  if (!isReady) return html`<${OnItsWay} />`;
+  // Its venues' names and clocks come with it, or everything below would jump.
+  if (!isReady || (booking && !areAnswered(booking.items.map((item) => item.venue_id)))) return html`<${OnItsWay} />`;
   if (!of) return html`<${Waiting} of=${folio} />`;
   const zone = zoneOf(booking.items[0].venue_id);
   return html`<div class="checkout"><div class="stack"><${What} of=${of} booking=${booking} plan=${planOf(of)} /></div>

@@ -137,7 +137,6 @@ LOOSENED: dict[str, tuple[Loosen, dict[str, str]]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_a_right_that_is_loosened_by_hand_is_noticed(walk: Walk) -> None:
     for what, (loosen, rows) in LOOSENED.items():

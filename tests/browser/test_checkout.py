@@ -187,7 +187,7 @@ async def test_who_pays_by_keyboard_on_a_phone_and_goes_back_loses_neither_hold_
             wrong.append(f"{name} scrolls sideways")
 
     await page.get_by_label("All at once").focus()
-    assert await page.evaluate(JUMPED) < 0.1
+    assert await page.evaluate(JUMPED) < 0.05
     await keys.press("ArrowDown")
     await expect(page.get_by_label("Deposit first")).to_be_checked()
     await look("the choice")
