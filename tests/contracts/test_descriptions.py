@@ -24,7 +24,6 @@ def test_what_is_in_static_api_is_what_would_be_written_now(name: str) -> None:
     assert written.read_bytes() == describe.files()[name], "stale: run python -m hub describe"
 
 
-@pytest.mark.slow
 def test_descriptions_do_not_depend_on_the_order_of_anything() -> None:
     code = "import sys; from handlers import describe; sys.stdout.buffer.write(describe.files()['asyncapi.json'])"
     for seed in ("1", "2"):

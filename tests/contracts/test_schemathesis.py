@@ -24,7 +24,7 @@ from tests.doors import AppServer, ListeningHub, People
 from tests.stock import Stock, stock
 
 # Of each kind for each operation; who may do more gets further.
-EXAMPLES = {"guest": 1, "customer": 1, "owner": 2}
+EXAMPLES = {"guest": 1, "customer": 2, "owner": 3}
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

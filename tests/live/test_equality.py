@@ -151,7 +151,6 @@ async def house(stage: Stage, people: People) -> tuple[Any, Any, Person, Person,
     return *venues, owner, clerk, customer
 
 
-@pytest.mark.slow
 async def test_every_write_is_told_so_that_followers_know_what_a_fresh_snapshot_says(
     app_server: AppServer, stage: Stage
 ) -> None:

@@ -87,7 +87,6 @@ def test_small_pools_refuse_many_and_large_ones_nobody(every_tenth: Path) -> Non
     assert not ample.refused
 
 
-@pytest.mark.slow
 async def test_a_second_run_does_nothing_and_says_the_same(hub: ListeningHub, every_fiftieth: Path) -> None:
     first = await import_bookings.run(hub, every_fiftieth, "3")
     before, told = await standing(hub), len(hub.told)
@@ -149,7 +148,6 @@ async def test_a_dirty_row_is_reported_with_its_line_and_changes_nothing(hub: Li
     assert report.sentence.startswith("11 rows: 1 accepted, 0 refused, 0 cancelled, 10 dirty (2 unreadable number, ")
 
 
-@pytest.mark.slow
 async def test_everything_is_moved_by_the_same_whole_weeks_into_the_future(
     hub: ListeningHub, every_fiftieth: Path
 ) -> None:
