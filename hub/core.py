@@ -21,7 +21,6 @@ from hub.gateways.providers import open_gateways
 from hub.settings import Settings
 from hub.work import Author, Expects, Publish, Repeat, Revoke, Work
 from storage import placing, standings
-from storage import quotes as frozen_quotes
 from storage.pool import Pool
 from storage.query import Db, value
 from storage.standings import Standing
@@ -91,14 +90,11 @@ class Hub:
     revoke: Revoke = lambda user_ids: None
     clock: DatabaseClock = field(default_factory=DatabaseClock)
     catalogue: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
-    # What this worker knows to be kept of what was agreed: the ids of frozen quotes by the hashes of their content.
-    frozen: OrderedDict[bytes, int] = field(default_factory=OrderedDict)
     # What was agreed for baskets like which; a crowd that wants the same is quoted once.
     agreements: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
     # What is being looked for at this moment, so that a crowd that asks the same is answered by one search.
     searches: dict[Any, asyncio.Task[Any]] = field(default_factory=dict)
     placing: MicroBatcher[placing.AskBooking, placing.Outcome] = field(init=False)
-    freezing: MicroBatcher[tuple[bytes, str], int] = field(init=False)
     # Who asks is looked up anew for every ask, and for all that came in at the same moment at once.
     standings: MicroBatcher[tuple[int, UUID], Standing | None] = field(init=False)
     providers: Providers = field(init=False)
@@ -109,7 +105,6 @@ class Hub:
         self.providers, self.files = Providers(self.settings), file_store(self.settings)
         self.gateways_of_money = open_gateways(self.settings, self.pool)
         self.placing = MicroBatcher(self._place, placing.wanted_first, lanes=2)
-        self.freezing = MicroBatcher(self._freeze)
         self.standings = MicroBatcher(self._stand)
 
     def work(self, actor: Actor) -> AbstractAsyncContextManager[Work]:
@@ -137,16 +132,6 @@ class Hub:
         self.agreements[key] = agreement
         if len(self.agreements) > _AGREEMENTS:
             self.agreements.popitem(last=False)
-
-    def keep_frozen(self, content: bytes, quote_id: int) -> None:
-        """Keep at hand under which id an agreement is kept; the first known is dropped first."""
-        self.frozen[content] = quote_id
-        if len(self.frozen) > _REMEMBERED:
-            self.frozen.popitem(last=False)
-
-    async def _freeze(self, quotes: Sequence[tuple[bytes, str]]) -> Sequence[int]:
-        async with refusing(), reading(self.pool) as db:
-            return await frozen_quotes.freeze(db, [name for name, _ in quotes], [content for _, content in quotes])
 
     async def _stand(self, whom: Sequence[tuple[int, UUID]]) -> Sequence[Standing | None]:
         async with reading(self.pool) as db:

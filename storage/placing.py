@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from storage import quotes
 from storage.event_log import Told
 from storage.query import Db
+from storage.quotes import Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,8 @@ class AskBooking:
     repeat_route: str | None = None
     repeat_key: str | None = None
     repeat_hash: str | None = None
-    # The frozen quote it is taken at.
-    quote_id: int | None = None
+    # What is agreed with it.
+    quote: Content | None = None
     offer_id: int | None = None
     # Loyalty points it uses.
     points: int = 0
@@ -62,8 +64,8 @@ class AskBooking:
             said["guest_details"] = self.guest_details
         if self.person_limit is not None or self.venue_limit is not None:
             said["person_limit"], said["venue_limit"] = self.person_limit, self.venue_limit
-        if self.quote_id is not None:
-            said["quote_id"] = self.quote_id
+        if self.quote is not None:
+            said["quote_id"] = self.quote.id
         if self.offer_id is not None:
             said["offer_id"] = self.offer_id
         if self.points:
@@ -96,16 +98,17 @@ class Outcome(NamedTuple):
 async def place(db: Db, asks: Sequence[AskBooking]) -> tuple[list[Outcome], list[Told]]:
     """Take each basket whole or not at all, first come first served; answers in order, and what to publish."""
     items = [{"ask": place, **item} for place, ask in enumerate(asks, start=1) for item in ask.items]
-    # The authors are said first, in the same round trip: place_bookings() waits for them.
+    # The authors are said and the quotes kept first, in the same round trip: place_bookings() waits for both.
     rows = await db.fetch(
         """
         SELECT p.ask, p.outcome, p.document, p.room, p.version, p.name, p.at, p.data, p.outbox_id
-        FROM (SELECT set_config('hub.authors', $3, true) AS authors) AS said
-        CROSS JOIN LATERAL place_bookings(CASE WHEN said.authors IS NOT NULL THEN $1::json END, $2::json) AS p
+        FROM (SELECT set_config('hub.authors', $3, true) IS NOT NULL AND keep_quotes($4, $5, $6) AS is_done) AS first
+        CROSS JOIN LATERAL place_bookings(CASE WHEN first.is_done THEN $1::json END, $2::json) AS p
         """,
         orjson.dumps([ask.row() for ask in asks]).decode(),
         orjson.dumps(items).decode(),
         orjson.dumps(_authors(asks)).decode(),
+        *quotes.columns(ask.quote for ask in asks if ask.quote is not None),
     )
     outcomes: dict[int, Outcome] = {}
     documents: dict[int, str] = {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from pydantic import BaseModel
 
@@ -10,23 +12,33 @@ from hub.models.terms import Plan
 from storage.query import Db, maybe, run
 
 
-async def freeze(db: Db, hashes: Sequence[bytes], quotes: Sequence[str]) -> list[int]:
-    """Keep quotes (JSON) under the hashes of their content; answers their ids in order, the known ones' too."""
-    await run(
-        db,
-        """
-        INSERT INTO frozen_quotes (hash, quote)
-        SELECT DISTINCT ON (q.hash) q.hash, q.quote::jsonb FROM unnest($1::bytea[], $2::text[]) AS q (hash, quote)
-        ORDER BY q.hash
-        ON CONFLICT (hash) DO NOTHING
-        """,
-        hashes,
-        quotes,
-    )
-    # A statement of its own, which sees what others have kept a moment ago.
-    rows = await db.fetch("SELECT hash, id FROM frozen_quotes WHERE hash = ANY ($1::bytea[])", hashes)
-    ids = {row["hash"]: row["id"] for row in rows}
-    return [ids[one] for one in hashes]
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What was agreed, as JSON; the same is kept once, under an id that is the first 63 bits of its hash (SHA-256)."""
+
+    text: str
+    hash: bytes
+    id: int
+
+    @classmethod
+    def of(cls, text: str) -> Content:
+        """Name what was agreed by its hash."""
+        named = hashlib.sha256(text.encode()).digest()
+        return cls(text, named, int.from_bytes(named[:8], "big") >> 1)
+
+
+Kept = tuple[list[int], list[bytes], list[str]]
+
+
+def columns(contents: Iterable[Content]) -> Kept:
+    """Put contents as keep_quotes() of 0028_quotes_by_content.sql takes them, each once."""
+    once = {one.id: one for one in contents}
+    return list(once), [one.hash for one in once.values()], [one.text for one in once.values()]
+
+
+async def keep(db: Db, content: Content) -> None:
+    """Keep what was agreed, unless it is known."""
+    await run(db, "SELECT keep_quotes($1, $2, $3)", *columns([content]))
 
 
 class Used(BaseModel):

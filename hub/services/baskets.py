@@ -18,6 +18,7 @@ from hub.services.items import Line
 from hub.services.sharing import split
 from storage import availability
 from storage.claims import Claim
+from storage.quotes import Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +33,17 @@ class Basket:
     chosen: list[bool]
     # What was agreed for it; until then its price is that of its rates.
     quote: FrozenQuote | None = None
-    # The hash of the quote's content.
-    quote_name: bytes = b""
+    content: Content | None = None
     student_limits: dict[int, int] = field(default_factory=dict)
 
-    def at(self, quote: FrozenQuote, name: bytes, student_limits: dict[int, int]) -> Basket:
+    def at(self, quote: FrozenQuote, content: Content, student_limits: dict[int, int]) -> Basket:
         """Answer the basket at the prices of a quote."""
         lines = [
             replace(line, fields=line.fields | {"price": price})
             for line, price in zip(self.lines, quote.item_prices, strict=True)
         ]
         return replace(
-            self, lines=lines, price=quote.total, quote=quote, quote_name=name, student_limits=student_limits
+            self, lines=lines, price=quote.total, quote=quote, content=content, student_limits=student_limits
         )
 
     @property

@@ -190,9 +190,8 @@ async def reschedule(hub: Hub, actor: Actor, ask: RescheduleBooking) -> Booking:
         basket = await placing.made(
             hub, actor, ask.items, wish, by_staff=by_staff, at_random=attempt > 0, moving_booking_id=ask.booking_id
         )
-        quote_id = await quotes.freeze(hub, basket)
         try:
-            return await _move(hub, actor, ask, basket, quote_id, by_staff)
+            return await _move(hub, actor, ask, basket, by_staff)
         except _Stale:
             catalogue.forget(hub, basket.venue_ids)
         except _Refused as refused:
@@ -217,9 +216,7 @@ async def _moves_as_staff(hub: Hub, actor: Actor, ask: RescheduleBooking) -> boo
     return False
 
 
-async def _move(
-    hub: Hub, actor: Actor, ask: RescheduleBooking, basket: Basket, quote_id: int, by_staff: bool
-) -> Booking:
+async def _move(hub: Hub, actor: Actor, ask: RescheduleBooking, basket: Basket, by_staff: bool) -> Booking:
     assert basket.quote is not None
     async with hub.work(actor) as work:
         item_ids = await store.new_item_ids(work.db, len(basket.lines))
@@ -259,7 +256,7 @@ async def _move(
             )
         lines = [{"id": item_id, **fields} for item_id, fields in zip(item_ids, basket.items, strict=True)]
         await store.replace_items(work.db, booking.id, orjson.dumps(lines).decode())
-        await quotes.put(work, booking.id, quote_id, basket.quote)
+        await quotes.put(work, booking.id, basket.quote)
         await reducing.settle(work, booking.id, worth, ask.reason or "The booking was moved to what costs less.")
         after = await store.document(work.db, booking.id)
         assert after is not None

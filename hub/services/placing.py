@@ -51,8 +51,7 @@ async def place(hub: Hub, actor: Actor, ask: PlaceHold, *, at_once: bool) -> Boo
     outcome, basket = None, None
     for attempt in range(TRIES):
         basket = await made(hub, actor, ask.items, wish, by_staff=by_staff, at_random=attempt > 0)
-        quote_id = await quotes.freeze(hub, basket)
-        outcome = await hub.placing.ask(_asked(hub, actor, ask, basket, quote_id, user_id, at_once, by_staff))
+        outcome = await hub.placing.ask(_asked(hub, actor, ask, basket, user_id, at_once, by_staff))
         if outcome.kind == "placed":
             assert outcome.document is not None
             return Booking.model_validate_json(outcome.document)
@@ -133,7 +132,6 @@ def _asked(
     actor: Actor,
     ask: PlaceHold,
     basket: Basket,
-    quote_id: int,
     user_id: int,
     at_once: bool,
     by_staff: bool,
@@ -161,7 +159,7 @@ def _asked(
         repeat_route=repeat.route if repeat else None,
         repeat_key=repeat.key if repeat else None,
         repeat_hash=repeat.body_hash.hex() if repeat else None,
-        quote_id=quote_id,
+        quote=basket.content,
         offer_id=basket.quote.offer_id,
         points=basket.quote.points,
         student_limits=basket.student_limits,

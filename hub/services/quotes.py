@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-
-import orjson
 
 from hub.core import Actor, Hub
 from hub.errors import Forbidden, Invalid, NoStudentLeft, NotFound, OfferRefused, QuoteExpired
@@ -24,6 +21,7 @@ from storage import dues as dues_store
 from storage import offers as offer_store
 from storage import quotes as store
 from storage import users as user_store
+from storage.quotes import Content
 
 # For so long a price is promised, unless the venue changes it meanwhile.
 GOOD_FOR = timedelta(minutes=15)
@@ -54,7 +52,8 @@ async def quote(hub: Hub, actor: Actor, ask: AskQuote) -> Quote:
     basket = await baskets.quoted(hub, ask.items)
     basket = await agreed(hub, basket, await wish(hub, actor, ask, actor.user_id))
     assert basket.quote is not None
-    token = tickets.issue(hub, _PURPOSE, {"content": basket.quote_name.hex()}, int(GOOD_FOR.total_seconds()))
+    assert basket.content is not None
+    token = tickets.issue(hub, _PURPOSE, {"content": basket.content.hash.hex()}, int(GOOD_FOR.total_seconds()))
     expires_at = hub.clock.now().replace(microsecond=0) + GOOD_FOR
     return Quote(**basket.quote.model_dump(), token=token, expires_at=expires_at)
 
@@ -113,17 +112,17 @@ async def agreed(hub: Hub, basket: Basket, wish: Wish) -> Basket:
             hub.remember_agreement(key, known)
     if wish.token is not None:
         said = tickets.read(hub, _PURPOSE, wish.token)
-        if said is None or said.get("content") != known.name.hex():
+        if said is None or said.get("content") != known.content.hash.hex():
             raise QuoteExpired()
-    return basket.at(known.quote, known.name, known.student_limits)
+    return basket.at(known.quote, known.content, known.student_limits)
 
 
 @dataclass(frozen=True, slots=True)
 class _Agreement:
-    """What is agreed for a basket, under the hash of its content, and until when it would be agreed again."""
+    """What is agreed for a basket, and until when it would be agreed again."""
 
     quote: FrozenQuote
-    name: bytes
+    content: Content
     student_limits: dict[int, int]
     until: datetime
 
@@ -170,7 +169,7 @@ async def _agreement(hub: Hub, basket: Basket, wish: Wish, now: datetime) -> _Ag
     )
     # What is due later would be due at once from then on.
     moments = (part.due_at for plan in quote.plans for part in plan.instalments if part.due_at is not None)
-    return _Agreement(quote, _hash(_content(quote)), priced.student_limits, min(moments, default=_FOR_EVER))
+    return _Agreement(quote, _content(quote), priced.student_limits, min(moments, default=_FOR_EVER))
 
 
 def _fits(basket: Basket, offer: Offer, wish: Wish) -> bool:
@@ -194,16 +193,6 @@ async def _refuse_too_many(hub: Hub, wish: Wish, limits: dict[int, int]) -> None
         raise NoStudentLeft()
 
 
-async def freeze(hub: Hub, basket: Basket) -> int:
-    """Keep what is agreed for a basket, once for all that agree on the same, and answer its id."""
-    assert basket.quote is not None
-    known = hub.frozen.get(basket.quote_name)
-    if known is None:
-        known = await hub.freezing.ask((basket.quote_name, _content(basket.quote).decode()))
-        hub.keep_frozen(basket.quote_name, known)
-    return known
-
-
 async def shrink(work: Work, booking_id: int, places: Collection[int]) -> None:
     """Let items leave what is agreed for a locked hold, after they have left it; the others keep their prices."""
     frozen = await dues_store.quote(work.db, booking_id)
@@ -211,14 +200,14 @@ async def shrink(work: Work, booking_id: int, places: Collection[int]) -> None:
         return
     smaller = without(frozen, places)
     await store.number_items(work.db, booking_id)
-    await put(work, booking_id, await freeze_in(work, smaller), smaller)
+    await put(work, booking_id, smaller)
 
 
-async def freeze_in(work: Work, frozen: FrozenQuote) -> int:
-    """Keep what is agreed within somebody's work: who has a connection must not wait for another."""
+async def freeze(work: Work, frozen: FrozenQuote) -> int:
+    """Keep what is agreed, once for all that agree on the same, and answer its id."""
     content = _content(frozen)
-    (quote_id,) = await store.freeze(work.db, [_hash(content)], [content.decode()])
-    return quote_id
+    await store.keep(work.db, content)
+    return content.id
 
 
 async def refuse_parting(work: Work, booking_id: int) -> None:
@@ -230,7 +219,7 @@ async def refuse_parting(work: Work, booking_id: int) -> None:
         )
 
 
-async def put(work: Work, booking_id: int, quote_id: int, frozen: FrozenQuote) -> None:
+async def put(work: Work, booking_id: int, frozen: FrozenQuote) -> None:
     """Let another agreement count for a locked booking whose items are already those that it is about.
 
     The plan that was chosen is kept if it is offered again; whoever has paid pays what remains.
@@ -239,7 +228,7 @@ async def put(work: Work, booking_id: int, quote_id: int, frozen: FrozenQuote) -
     await store.put(
         work.db,
         booking_id,
-        quote_id,
+        await freeze(work, frozen),
         offer_id=frozen.offer_id,
         points=frozen.points,
         as_student=frozen.as_student,
@@ -273,10 +262,5 @@ def without(frozen: FrozenQuote, places: Collection[int]) -> FrozenQuote:
     )
 
 
-def _content(frozen: FrozenQuote) -> bytes:
-    said: dict[str, Any] = frozen.model_dump(mode="json")
-    return orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
-
-
-def _hash(content: bytes) -> bytes:
-    return hashlib.sha256(content).digest()
+def _content(frozen: FrozenQuote) -> Content:
+    return Content.of(frozen.model_dump_json())

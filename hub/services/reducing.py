@@ -47,7 +47,7 @@ async def _agree_on_less(work: Work, booking: BookingRow, verdict: Verdict) -> N
             left = part.item.quantity - part.quantity
             quote = shrinking.lessened(quote, places[part.item.id] - 1, part.quantity, left)
     quote = quotes.without(quote, [places[part.item.id] - 1 for part in verdict.parts if part.is_all])
-    await store.agree(work.db, booking.id, await quotes.freeze_in(work, quote))
+    await store.agree(work.db, booking.id, await quotes.freeze(work, quote))
 
 
 async def _reduce(work: Work, booking: BookingRow, part: Part) -> None:
@@ -136,7 +136,7 @@ async def _agree_on_no_more(work: Work, booking_id: int, percent: int) -> None:
         for terms in quote.cancellation
     ]
     smaller = quote.model_copy(update={"cancellation": capped})
-    await store.agree(work.db, booking_id, await quotes.freeze_in(work, smaller))
+    await store.agree(work.db, booking_id, await quotes.freeze(work, smaller))
 
 
 async def put_off(work: Work, booking_ids: Sequence[int], session_id: int, later: timedelta) -> None:
@@ -149,7 +149,7 @@ async def put_off(work: Work, booking_ids: Sequence[int], session_id: int, later
         moved = [_put_off(terms, later) if terms.item + 1 in places else terms for terms in quote.cancellation]
         if moved != quote.cancellation:
             agreed = quote.model_copy(update={"cancellation": moved})
-            await store.agree(work.db, booking_id, await quotes.freeze_in(work, agreed))
+            await store.agree(work.db, booking_id, await quotes.freeze(work, agreed))
 
 
 def _put_off(terms: CancellationTerms, later: timedelta) -> CancellationTerms:

@@ -19,6 +19,7 @@ from hub.services import addons, allowances, baskets, bookings, holds, offers, p
 from hub.work import Repeat, Repeated
 from storage import allowances as store
 from storage.placing import Outcome
+from storage.quotes import Content
 from storage.soundness import MONEY, faults
 from tests.builders import make_addon, make_offer
 from tests.doors import ListeningHub
@@ -192,6 +193,7 @@ async def test_what_a_basket_takes_is_kept_with_it(hub: ListeningHub) -> None:
     offer = await make_offer(hub, world.owner, world.hall)
     cot = await make_addon(hub, world.owner, world.hall, stock=3)
     await earn(hub, world.customer, 9)
+    agreed = Content.of("{}")
     ask = await asked(
         hub,
         world.customer,
@@ -199,7 +201,7 @@ async def test_what_a_basket_takes_is_kept_with_it(hub: ListeningHub) -> None:
         addon(cot, 2),
         offer_id=offer.id,
         points=9,
-        quote_id=7,
+        quote=agreed,
         student_limits={world.hall.id: 1},
     )
     assert await kinds(hub, ask) == ["placed"]
@@ -207,7 +209,7 @@ async def test_what_a_basket_takes_is_kept_with_it(hub: ListeningHub) -> None:
     async with hub.pool.acquire() as db:
         row = await db.fetchrow("SELECT quote_id, offer_id, points, as_student FROM bookings")
         assert row is not None
-        assert tuple(row) == (7, offer.id, 9, True)
+        assert tuple(row) == (agreed.id, offer.id, 9, True)
         taken = await store.of_booking(db, booking_id)
         assert (taken.offer_id, taken.points, [one.quantity for one in taken.addons]) == (offer.id, 9, [2])
         # What it has itself is not in its own way.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -23,8 +24,10 @@ from hub.models.rooms import ChangeRoom
 from hub.models.venues import ChangeVenue
 from hub.services import baskets, holds, rooms, venues
 from storage.placing import AskBooking, place
+from storage.pool import as_owner
 from tests import builders
 from tests.doors import ListeningHub
+from tests.races import guards
 from tests.races.checking import faults
 from tests.world import Item, World, refusal
 
@@ -392,3 +395,33 @@ async def test_of_one_request_sent_twice_into_one_batch_the_second_is_told_that_
     assert [one.kind for one in outcomes] == ["placed", "in_flight", "in_flight"]
     assert [one.kind for one in again] == ["repeated"]
     assert await faults(hub.pool) == {}
+
+
+@pytest.mark.parametrize("guarded", [True, False], ids=["a lookup", "a join"])
+async def test_a_key_is_looked_up_by_index_though_the_plan_was_made_when_there_was_none(
+    hub: ListeningHub, guarded: bool
+) -> None:
+    world = await World.build(hub)
+    if not guarded:
+        await guards.rewrite(hub.pool, "repeated_asks", (" LIMIT 1", ""))
+    ask = {"ask": 1, "booked_by": world.customer.user_id, "repeat_route": "r", "repeat_key": "7"}
+    look = "SELECT count(*) FROM repeated_asks(ARRAY[json_populate_record(NULL::booking_ask, $1)])"
+    async with as_owner(hub.pool) as db:
+        await db.execute("ANALYZE repeat_keys; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off")
+        try:
+            assert await db.fetchval(look, json.dumps(ask)) == 0
+            await db.execute(
+                """
+                INSERT INTO repeat_keys (user_id, route, key, body_hash, status, answer)
+                SELECT $1, 'r', n, '', 201, '{}' FROM generate_series(1, 500) AS n
+                """,
+                ask["booked_by"],
+            )
+            async with db.transaction():
+                assert await db.fetchval(look, json.dumps(ask)) == 1
+                fetched = await db.fetchval(
+                    "SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'repeat_keys'"
+                )
+        finally:
+            await db.execute("RESET plan_cache_mode; RESET enable_seqscan")
+    assert (fetched == 1) is guarded

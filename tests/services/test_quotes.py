@@ -7,6 +7,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
+import asyncpg
 import pytest
 from pydantic import ValidationError
 
@@ -23,6 +24,8 @@ from hub.models.venues import ChangeVenue
 from hub.services import addons, availability, bookings, holds, offers, quotes, room_types, tickets, venues
 from hub.work import Repeat, Repeated
 from storage import dues as dues_store
+from storage import quotes as store
+from storage.quotes import Content
 from tests import builders
 from tests.doors import ListeningHub
 from tests.money.taking import earn
@@ -231,13 +234,21 @@ def test_points_are_whole(points: Any) -> None:
 
 async def test_the_same_agreement_is_kept_once_and_never_written_again_by_who_knows_it(hub: ListeningHub) -> None:
     world = await World.build(hub)
-    ids = set()
-    for by in (world.customer, world.rival, world.stranger):
-        held = await world.hold(world.place(), by=by)
-        async with hub.pool.acquire() as db:
-            ids.add(await db.fetchval("SELECT quote_id FROM bookings WHERE id = $1", held.id))
-    assert len(ids) == 1
-    assert list(hub.frozen.values()) == list(ids)
+    held = [await world.hold(world.place(), by=by) for by in (world.customer, world.rival, world.stranger)]
+    async with hub.pool.acquire() as db:
+        ids = await db.fetch("SELECT DISTINCT quote_id FROM bookings WHERE id = ANY ($1)", [one.id for one in held])
+        kept = await db.fetch("SELECT id, hash FROM frozen_quotes")
+    assert [row["id"] for row in kept] == [row["quote_id"] for row in ids]
+    assert [row["id"] for row in kept] == [int.from_bytes(row["hash"][:8], "big") >> 1 for row in kept]
+
+
+async def test_another_agreement_under_the_same_id_is_not_taken_for_it(hub: ListeningHub) -> None:
+    agreed = Content.of("{}")
+    async with hub.pool.acquire() as db:
+        await store.keep(db, agreed)
+        await store.keep(db, agreed)
+        with pytest.raises(asyncpg.RaiseError, match="one id"):
+            await store.keep(db, replace(agreed, text="[]", hash=b"another"))
 
 
 async def test_students_pay_less_as_often_as_their_venue_allows_in_a_year(hub: ListeningHub) -> None:
