@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import re
 import types
 from collections.abc import Iterable, Mapping
 from typing import Any, Union, get_args, get_origin
@@ -19,19 +20,44 @@ from hub.errors import Invalid, Malformed
 _DEEPEST = 32
 _LARGEST_INTEGER = 2**63 - 1
 _LONGEST_REPEATED = 100
+_KEY = re.compile(rb'"[ \t\r\n]*:')
 
 
 def read_object(text: bytes) -> dict[str, Any]:
     """Read one JSON object; what other readers of JSON might understand differently is refused."""
     try:
-        # orjson would let the last of two equal keys win and turn huge integers into floats.
-        read = json.loads(text.decode(), object_pairs_hook=_object_without_duplicates)
+        read = _read_plain(text)
+        if read is None:
+            # orjson would let the last of two equal keys win and turn huge integers into floats.
+            read = json.loads(text.decode(), object_pairs_hook=_object_without_duplicates)
     except (ValueError, RecursionError) as error:
         raise Malformed() from error
     if not isinstance(read, dict):
         raise Malformed()
     refuse_strange(read)
     return read
+
+
+def _read_plain(text: bytes) -> Any:
+    """Read in a third of the time what names nothing twice and has no fractions nor huge numbers; else answer None.
+
+    What looks like a key in the text is one, or stands inside a string: where there are no more of them than keys were
+    read, no key stands there twice.
+    """
+    try:
+        read = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return read if _keys(read) == len(_KEY.findall(text)) else None
+
+
+def _keys(read: Any) -> float:
+    """Count the keys of objects; no count at all where there is a fraction, as which huge integers are read too."""
+    if isinstance(read, dict):
+        return len(read) + sum(map(_keys, read.values()))
+    if isinstance(read, list):
+        return sum(map(_keys, read))
+    return math.nan if isinstance(read, float) else 0
 
 
 def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

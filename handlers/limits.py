@@ -121,7 +121,7 @@ class Limits:
         assert settings.redis_url
         self.on = settings.rate_limits
         self._now = now
-        self._redis = Reach(settings.redis_url).client()
+        self._redis = Reach(settings.redis_url).client(timed=False)
         # Asks that come in at the same moment are counted in one go.
         self._counting = MicroBatcher(self._count_shared)
         # Keys that Redis was told to forget at the end of their window.

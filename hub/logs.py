@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, TextIO
 
+import orjson
 import structlog
 from structlog.stdlib import ProcessorFormatter
 
@@ -79,6 +82,15 @@ def redact(_logger: Any, _method: str, event: structlog.typing.EventDict) -> str
     return {name: redacted(value, name) for name, value in event.items()}
 
 
+def _written(event: structlog.typing.EventDict, *, default: Callable[[Any], Any]) -> str:
+    """Write a line as JSON in ASCII, which escapes every control character: no text can end a line or begin another."""
+    with suppress(orjson.JSONEncodeError):
+        line = orjson.dumps(event, default)
+        if line.isascii() and b"\x7f" not in line:
+            return line.decode()
+    return json.dumps(event, default=default)
+
+
 def configure(level: int, stream: TextIO, *, remember: bool = True) -> None:
     """Write all that is at least so important to a stream, ours and that of others."""
     shared: list[structlog.typing.Processor] = [
@@ -87,8 +99,7 @@ def configure(level: int, stream: TextIO, *, remember: bool = True) -> None:
         structlog.processors.TimeStamper(fmt="iso"),
         structlog.processors.format_exc_info,
     ]
-    # JSON in ASCII escapes every control character, so that no text can end a line or begin another.
-    last: list[structlog.typing.Processor] = [redact, structlog.processors.JSONRenderer()]
+    last: list[structlog.typing.Processor] = [redact, structlog.processors.JSONRenderer(_written)]
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),

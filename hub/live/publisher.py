@@ -13,7 +13,7 @@ from hub import figures
 from hub.errors import HubError
 from hub.live.frames import Frame, frame
 from hub.live.listener import BETWEEN
-from hub.live.reach import FAILURES, RECONNECT_SECONDS, Reach, stop_if_cancelled
+from hub.live.reach import FAILURES, RECONNECT_SECONDS, REDIS_SECONDS, Reach, stop_if_cancelled
 from storage import event_log
 from storage.event_log import Told
 from storage.pool import Pool
@@ -34,7 +34,7 @@ class Publisher:
 
     def __init__(self, url: str, pool: Pool, epoch: str, deliver: Callable[[Frame], None] | None = None) -> None:
         reach = Reach(url)
-        self._redis = reach.client()
+        self._redis = reach.client(timed=False)
         # In a cluster a channel is published on the server of its slot, and on no other.
         self._command = "SPUBLISH" if reach.kind == "cluster" else "PUBLISH"
         self._pool = pool
@@ -116,7 +116,7 @@ class Publisher:
         for channel, payload in messages:
             joined.setdefault(channel, []).append(payload)
         try:
-            async with self._redis.pipeline(transaction=False) as pipeline:
+            async with asyncio.timeout(REDIS_SECONDS), self._redis.pipeline(transaction=False) as pipeline:
                 for channel, payloads in joined.items():
                     pipeline.execute_command(self._command, channel, BETWEEN.join(payloads))
                 await pipeline.execute()

@@ -123,27 +123,31 @@ class Reach:
         options.pop("host")
         self._options = options | ({"db": int(database)} if database else {})
 
-    def client(self) -> Client:
-        """Make a client for commands."""
+    def client(self, *, timed: bool = True) -> Client:
+        """Make a client for commands; one that is not `timed` waits, for who asks has a time-out for all its answers.
+
+        To begin and end a time-out for each answer takes as long as to read it.
+        """
+        manners = _MANNERS if timed else _MANNERS | {"socket_timeout": None}
         if self.kind == "cluster":
             return _Cluster(
                 startup_nodes=[ClusterNode(host, port) for host, port in {*self._hosts, *self._met}],
                 ssl=self._is_tls,
                 # One more time, with a map that is read anew; who asks knows better when to try again.
                 retry=Retry(NoBackoff(), 1),
-                **_MANNERS,
+                **manners,
                 **self._options,
             )
-        return Redis.from_pool(self._pool())
+        return Redis.from_pool(self._pool(manners))
 
     def connection(self, shard: Shard) -> AbstractConnection:
         """Make a bare connection, on which a worker listens to a server; whoever asked for it ends it."""
         if shard.address is not None:
             kind: type[Connection] = SSLConnection if self._is_tls else Connection
             host, port = shard.address
-            return kind(host=host, port=port, **self._bare())
+            return kind(host=host, port=port, **_MANNERS, **self._options)
         # The pool only makes it: it is never given back.
-        self._kept = self._kept or self._pool()
+        self._kept = self._kept or self._pool(_MANNERS)
         return cast(AbstractConnection, self._kept.make_connection())  # type: ignore[no-untyped-call]
 
     async def close(self) -> None:
@@ -167,17 +171,14 @@ class Reach:
             await cluster.aclose()
         return [Shard(address, frozenset(slots[address])) for address in sorted(slots)]
 
-    def _pool(self) -> ConnectionPool:
+    def _pool(self, manners: dict[str, Any]) -> ConnectionPool:
         if self.kind == "sentinel":
             sentinels = Sentinel(
                 self._hosts,
                 sentinel_kwargs=_MANNERS | {"ssl": self._is_tls, "retry": Retry(NoBackoff(), 0)} | self._of_sentinels,
             )  # type: ignore[no-untyped-call]
-            return _PrimaryPool(self._primary, sentinels, ssl=self._is_tls, **self._bare())  # type: ignore[no-untyped-call]
-        return ConnectionPool.from_url(self._url, **_MANNERS)
-
-    def _bare(self) -> dict[str, Any]:
-        return _MANNERS | self._options
+            return _PrimaryPool(self._primary, sentinels, ssl=self._is_tls, **manners, **self._options)  # type: ignore[no-untyped-call]
+        return ConnectionPool.from_url(self._url, **manners)
 
 
 def _address(node: ClusterNode) -> tuple[str, int]:

@@ -39,12 +39,10 @@ class Basket:
     def at(self, quote: FrozenQuote, content: Content, student_limits: dict[int, int]) -> Basket:
         """Answer the basket at the prices of a quote."""
         lines = [
-            replace(line, fields=line.fields | {"price": price})
+            Line(line.venue, line.sold, line.fields | {"price": price}, line.reasons)
             for line, price in zip(self.lines, quote.item_prices, strict=True)
         ]
-        return replace(
-            self, lines=lines, price=quote.total, quote=quote, content=content, student_limits=student_limits
-        )
+        return Basket(lines, self.currency, quote.total, self.places, self.chosen, quote, content, student_limits)
 
     @property
     def items(self) -> list[dict[str, Any]]:
@@ -123,7 +121,7 @@ async def _judged(
         for nth, (place, item) in enumerate(places)
         if not isinstance(item, AskAddon)
     }
-    company = beside.of(one.fields for one in main.values())
+    company = beside.of(one.fields for one in main.values()) if len(main) < len(places) else {}
     lines = [
         await items_of.addon(hub, item, company) if isinstance(item, AskAddon) else main[nth]
         for nth, (_, item) in enumerate(places)

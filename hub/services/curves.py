@@ -33,15 +33,15 @@ def steps(venue: Venue, starts_at: datetime) -> list[RefundStep]:
     if not curve:
         policy = venue.cancellation
         curve = [(policy.free_until_hours, 100), (0, policy.refund_percent_after)]
-    found: list[RefundStep] = []
+    found: list[tuple[datetime, int]] = []
     for hours, percent in curve:
-        step = RefundStep(before=starts_at - timedelta(hours=hours), percent=percent)
-        if found and (found[-1].percent == percent or found[-1].before == step.before):
+        before = starts_at - timedelta(hours=hours)
+        if found and (found[-1][1] == percent or found[-1][0] == before):
             # The later moment says it all, or there is no time between the two.
-            found[-1] = step.model_copy(update={"percent": max(percent, found[-1].percent)})
+            found[-1] = before, max(percent, found[-1][1])
         else:
-            found.append(step)
-    return [one for one in found if one.percent]
+            found.append((before, percent))
+    return [RefundStep(before=before, percent=percent) for before, percent in found if percent]
 
 
 def percent_at(terms: CancellationTerms, moment: datetime) -> int:

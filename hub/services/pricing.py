@@ -35,6 +35,7 @@ class Priced:
 
     lines: list[QuoteLine]
     prices: list[int]
+    plans: list[Plan]
     # What the items come to for whoever pays all at once, where that is cheaper.
     full_prices: list[int]
     points: int
@@ -88,8 +89,8 @@ def basket(
             points_left -= used
             take("points", "Loyalty points", used * terms.point_value, places)
 
-    full = nets[:]
-    if len(plans_of(items)) > 1:
+    full, plans = nets[:], _plans_of(items)
+    if len(plans) > 1:
         for venue_id, venue in venues.items():
             at = places_at[venue_id]
             off = share(sum(nets[place] for place in at), venue.terms.full_discount_percent * 100)
@@ -98,12 +99,13 @@ def basket(
     taxes = _taxes(items, nets, places_at)
     prices = _with_taxes(nets, taxes)
     full_prices = prices if full == nets else _with_taxes(full, _taxes(items, full, places_at))
-    return Priced(lines + taxes, prices, full_prices, points - points_left, student_limits)
+    return Priced(lines + taxes, prices, plans, full_prices, points - points_left, student_limits)
 
 
-def plans_of(items: Sequence[Sold]) -> list[Plan]:
+def _plans_of(items: Sequence[Sold]) -> list[Plan]:
     """List the plans that every venue of a basket offers; if there is none, all is paid at once."""
-    return [plan for plan in _PLANS if all(plan in item.venue.terms.plans for item in items)] or ["full"]
+    offered = set(_PLANS).intersection(*[item.venue.terms.plans for item in items])
+    return [plan for plan in _PLANS if plan in offered] or ["full"]
 
 
 def eligible(items: Sequence[Sold], venue_id: int | None) -> int:

@@ -28,8 +28,7 @@ GOOD_FOR = timedelta(minutes=15)
 _PURPOSE = "quote"
 # Minor units that no basket comes to by honest means.
 _MOST = 10**15
-# What is longer is not remembered: a crowd wants the same few things.
-_USUAL_LINES = 40
+_USUAL_ITEMS = 5
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -103,12 +102,12 @@ async def agreed(hub: Hub, basket: Basket, wish: Wish) -> Basket:
 
     Refuses an offer that is not for it, and with QuoteExpired what is no longer the quote that was promised.
     """
-    takes_nothing = wish.offer is None and not wish.points and not wish.as_student
-    key, now = _key(basket), hub.clock.now()
-    known: _Agreement | None = hub.agreements.get(key) if takes_nothing else None
+    now = hub.clock.now()
+    key = _key(basket) if _is_usual(basket, wish) else None
+    known: _Agreement | None = None if key is None else hub.agreements.get(key)
     if known is None or known.until <= now:
         known = await _agreement(hub, basket, wish, now)
-        if takes_nothing and len(known.quote.lines) <= _USUAL_LINES:
+        if key is not None:
             hub.remember_agreement(key, known)
     if wish.token is not None:
         said = tickets.read(hub, _PURPOSE, wish.token)
@@ -127,16 +126,20 @@ class _Agreement:
     until: datetime
 
 
-def _key(basket: Basket) -> tuple[Any, ...]:
-    """Name all that an agreement on a basket hangs on; rates and terms are those of its venues' versions."""
-    return tuple(
-        (
-            *(line.fields[name] for name in ("venue_id", "catalogue_version", "kind", "starts_at", "ends_at")),
-            line.fields.get("room_type_id") if line.fields["kind"] == "stay" else line.fields.get("room_id"),
-            *(line.fields.get(name) for name in ("session_id", "addon_id", "quantity", "price")),
-        )
-        for line in basket.lines
+def _is_usual(basket: Basket, wish: Wish) -> bool:
+    """Tell whether a crowd may want the same: places in a few sessions, with nothing taken off."""
+    takes_nothing = wish.offer is None and not wish.points and not wish.as_student
+    return (
+        takes_nothing
+        and len(basket.lines) <= _USUAL_ITEMS
+        and all(line.fields["kind"] == "place" for line in basket.lines)
     )
+
+
+def _key(basket: Basket) -> tuple[Any, ...]:
+    """Name all that an agreement on places hangs on; prices and terms are those of their venues' versions."""
+    named = ("venue_id", "catalogue_version", "session_id", "quantity", "price")
+    return tuple(tuple(line.fields[name] for name in named) for line in basket.lines)
 
 
 async def _agreement(hub: Hub, basket: Basket, wish: Wish, now: datetime) -> _Agreement:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from hub.models.quotes import Instalment, InstalmentTerms, PlanOffer
 from hub.models.terms import Plan
-from hub.services.pricing import Priced, plans_of
+from hub.services.pricing import Priced
 from hub.services.rating import Sold
 from hub.services.sharing import split
 
@@ -18,17 +19,23 @@ _WEEK = timedelta(weeks=1)
 
 def plans(items: Sequence[Sold], priced: Priced, now: datetime) -> list[PlanOffer]:
     """List how a basket may be paid; what would be due by now is due with the booking."""
-    return [_offer(plan, items, priced, now) for plan in plans_of(items)]
+    return [_offer(plan, items, priced, now) for plan in priced.plans]
 
 
 def terms(items: Sequence[Sold]) -> InstalmentTerms:
     """Answer how the instalments of a basket are asked for; of several venues the most patient decides."""
     of_venues = [item.venue.terms for item in items]
-    return InstalmentTerms(
-        remind_days=max(one.remind_days for one in of_venues),
-        grace_hours=max(one.grace_hours for one in of_venues),
-        missed="cancel" if all(one.missed == "cancel" for one in of_venues) else "tell",
+    return _terms(
+        max(one.remind_days for one in of_venues),
+        max(one.grace_hours for one in of_venues),
+        all(one.missed == "cancel" for one in of_venues),
     )
+
+
+# Most baskets have the same few.
+@functools.lru_cache(maxsize=1000)
+def _terms(remind_days: int, grace_hours: int, cancels: bool) -> InstalmentTerms:
+    return InstalmentTerms(remind_days=remind_days, grace_hours=grace_hours, missed="cancel" if cancels else "tell")
 
 
 def _offer(plan: Plan, items: Sequence[Sold], priced: Priced, now: datetime) -> PlanOffer:
