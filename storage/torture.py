@@ -146,6 +146,38 @@ async def payments(pool: Pool, ids: Sequence[int]) -> dict[int, str]:
     return {row["id"]: row["status"] for row in rows}
 
 
+async def neither_booked_nor_refunded(pool: Pool, ids: Sequence[int]) -> list[int]:
+    """List those of paid bookings that do not have either their place, or all of their money back."""
+    async with pool.acquire() as db:
+        return await column(
+            db,
+            """
+            SELECT b.id FROM bookings AS b
+            CROSS JOIN LATERAL (SELECT coalesce(sum(p.amount), 0) AS amount FROM payments AS p
+                                WHERE p.booking_id = b.id AND p.status = 'completed') AS paid
+            CROSS JOIN LATERAL (SELECT coalesce(sum(r.amount), 0) AS amount FROM refunds AS r
+                                WHERE r.booking_id = b.id AND r.status = 'completed') AS back
+            WHERE b.id = ANY ($1::bigint[])
+              AND back.amount <> CASE WHEN b.status = 'confirmed' THEN 0 ELSE paid.amount END
+            ORDER BY b.id
+            """,
+            ids,
+        )
+
+
+async def seconds_to_refund(pool: Pool, ids: Sequence[int]) -> list[float]:
+    """Answer for each refund of these bookings how long after it was granted the money was back."""
+    async with pool.acquire() as db:
+        return await column(
+            db,
+            """
+            SELECT extract(epoch FROM completed_at - created_at)::double precision FROM refunds
+            WHERE booking_id = ANY ($1::bigint[]) AND completed_at IS NOT NULL
+            """,
+            ids,
+        )
+
+
 async def refunds_under_way(pool: Pool) -> int:
     """Count the refunds that were granted and have not arrived."""
     async with pool.acquire() as db:

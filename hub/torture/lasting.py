@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from hub.torture.asking import Asker, percentile
 from hub.torture.follower import Crowd
 from hub.torture.ground import hall, people
+from hub.torture.holding import Holding
 from hub.torture.judging import judge_followers
 from hub.torture.outages import Pace, gathered, rooms_of
 from hub.torture.play import Play
-from hub.torture.selling import Holding
 from storage import torture
 
 _PATIENCE = 60.0
@@ -25,7 +25,7 @@ _MEGABYTE = 1024.0 * 1024
 async def ignore_clocks(play: Play) -> None:
     """Let the workers' clocks leap by an hour forth and back and by 40 s, while holds run and people watch."""
     play.faults("clock leapt")
-    await play.start(2, each=(("clock=0",),), access_minutes=15)
+    await play.start(2, each=(("clock=0",),), access_minutes=15, pay_seconds=3)
     async with Asker(play.ports, play.chance) as asker:
         owner = (await people(asker, 1, "vendor"))[0]
         venue = await hall(asker, owner, rooms=20, hold_seconds=3, hold_cap_seconds=9)
@@ -59,7 +59,7 @@ async def ignore_clocks(play: Play) -> None:
         await asyncio.gather(*(keep_holding(place) for place in range(len(guests))))
         await leaping
         reading.cancel()
-        holding.judge(await torture.statuses(play.pool, list(holding.ended)))
+        await holding.judge()
         play.must("no login ended", not refused, f"{refused} were refused" * bool(refused))
         patience = 10.0 if play.control else _PATIENCE
         known = await crowd.reach(await torture.versions(play.pool, rooms_of(venue)), patience)

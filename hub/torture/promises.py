@@ -6,6 +6,7 @@ from hub.torture import (
     converging,
     crowding,
     delivering,
+    holding,
     intruding,
     keeping,
     lasting,
@@ -27,7 +28,7 @@ _ALL = (
     Promise(
         "P2",
         "A hold keeps its place exactly as long as it says",
-        selling.hold_in_time,
+        holding.hold_in_time,
         Control(changes=("no_sweeper",), rewriting=torture.EXPIRED_STILL_BLOCK),
     ),
     Promise(
