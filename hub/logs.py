@@ -88,7 +88,7 @@ def _written(event: structlog.typing.EventDict, *, default: Callable[[Any], Any]
         line = orjson.dumps(event, default)
         if line.isascii() and b"\x7f" not in line:
             return line.decode()
-    return json.dumps(event, default=default)
+    return json.dumps(event, default=default, separators=(",", ":"))
 
 
 def configure(level: int, stream: TextIO, *, remember: bool = True) -> None:

@@ -98,12 +98,19 @@ class Outcome(NamedTuple):
 async def place(db: Db, asks: Sequence[AskBooking]) -> tuple[list[Outcome], list[Told]]:
     """Take each basket whole or not at all, first come first served; answers in order, and what to publish."""
     items = [{"ask": place, **item} for place, ask in enumerate(asks, start=1) for item in ask.items]
-    # The authors are said and the quotes kept first, in the same round trip: place_bookings() waits for both.
+    # In the same round trip the authors are said first, and the quotes kept last: whoever keeps the same at this moment
+    # then waits for nobody who still has to lock what they have locked.
     rows = await db.fetch(
         """
+        WITH placed AS MATERIALIZED (
+            SELECT p.*
+            FROM (SELECT set_config('hub.authors', $3, true) AS authors) AS said
+            CROSS JOIN LATERAL place_bookings(CASE WHEN said.authors IS NOT NULL THEN $1::json END, $2::json) AS p
+        ), kept AS MATERIALIZED (
+            SELECT keep_quotes($4, $5, $6) FROM (SELECT count(*) FROM placed) AS all_placed
+        )
         SELECT p.ask, p.outcome, p.document, p.room, p.version, p.name, p.at, p.data, p.outbox_id
-        FROM (SELECT set_config('hub.authors', $3, true) IS NOT NULL AND keep_quotes($4, $5, $6) AS is_done) AS first
-        CROSS JOIN LATERAL place_bookings(CASE WHEN first.is_done THEN $1::json END, $2::json) AS p
+        FROM placed AS p CROSS JOIN kept
         """,
         orjson.dumps([ask.row() for ask in asks]).decode(),
         orjson.dumps(items).decode(),

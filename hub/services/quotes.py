@@ -138,7 +138,7 @@ def _is_usual(basket: Basket, wish: Wish) -> bool:
 
 def _key(basket: Basket) -> tuple[Any, ...]:
     """Name all that an agreement on places hangs on; prices and terms are those of their venues' versions."""
-    named = ("venue_id", "catalogue_version", "session_id", "quantity", "price")
+    named = ("venue_id", "catalogue_version", "session_id", "starts_at", "quantity", "price")
     return tuple(tuple(line.fields[name] for name in named) for line in basket.lines)
 
 

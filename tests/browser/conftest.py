@@ -208,5 +208,5 @@ async def window(log: Log, app_server: AppServer, browser: Browser, people: Neig
     for one in windows:
         await one.close()
     assert [fault for one in windows for fault in one.faults] == []
-    assert not windows or '"event": "request"' in log.getvalue()
+    assert not windows or '"event":"request"' in log.getvalue()
     assert await leaks(people, [onlooker for one in windows for onlooker in one.onlookers()], log.getvalue()) == []
