@@ -79,7 +79,7 @@ async def nest(app_server: AppServer, http: Http, log: Log) -> AsyncIterator[Nes
     )
     await bookings.cancel(hub, customer.actor, CancelBooking(booking_id=third.id, reason=told["cancel_reason"]))
     yield Nest(scene, people, Record(people), http, app_server, log)
-    assert '"event": "request"' in log.getvalue()
+    assert '"event":"request"' in log.getvalue()
     assert list(people.seen_in(log.getvalue())) == []
 
 
