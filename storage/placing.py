@@ -103,7 +103,7 @@ async def place(db: Db, asks: Sequence[AskBooking]) -> tuple[list[Outcome], list
     rows = await db.fetch(
         """
         WITH placed AS MATERIALIZED (
-            SELECT p.*
+            SELECT p.ask, p.outcome, p.document, p.room, p.version, p.name, p.at, p.data, p.outbox_id
             FROM (SELECT set_config('hub.authors', $3, true) AS authors) AS said
             CROSS JOIN LATERAL place_bookings(CASE WHEN said.authors IS NOT NULL THEN $1::json END, $2::json) AS p
         ), kept AS MATERIALIZED (
