@@ -8,6 +8,7 @@ from typing import Any
 from storage.pool import Pool
 from storage.query import Db
 
+_SECONDS = 600.0
 # A live booking is one that still keeps its places. Stands before each check.
 _LIVE = """
     WITH live AS (
@@ -268,7 +269,9 @@ CHECKS: dict[str, str] = {
 
 async def faults(pool: Pool, checks: Mapping[str, str] = CHECKS) -> dict[str, list[dict[str, Any]]]:
     """List what is wrong, by what it is; empty when all is well."""
-    async with pool.acquire() as db:
+    async with pool.acquire() as db, db.transaction():
+        # Half an hour of bookings takes longer to look through than any request may take.
+        await db.execute("SET LOCAL statement_timeout = 0")
         return await faults_seen(db, checks)
 
 
@@ -276,7 +279,7 @@ async def faults_seen(db: Db, checks: Mapping[str, str] = CHECKS) -> dict[str, l
     """List what is wrong as one connection sees it, be it committed or not."""
     found = {}
     for fault, query in checks.items():
-        rows = await db.fetch(f"{_LIVE}\n{query}")
+        rows = await db.fetch(f"{_LIVE}\n{query}", timeout=_SECONDS)
         if rows:
             found[fault] = [dict(row) for row in rows[:5]]
     return found
