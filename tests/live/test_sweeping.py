@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from hub import rooms
 from hub.jobs import sweeper
 from hub.models.bookings import PlaceHold
@@ -48,6 +50,7 @@ async def test_what_a_hold_gave_back_reaches_the_watchers_within_a_second_of_its
     assert public.faults == desk.faults == guest.faults == []
 
 
+@pytest.mark.usefixtures("patient")
 async def test_ten_sweepers_end_a_hundred_holds_once(start: Start, settings: Settings) -> None:
     worker = await start(replace(settings, holds_per_person=1000, holds_per_venue=1000))
     hub = worker.hub

@@ -80,6 +80,7 @@ async def test_what_still_holds_is_the_same_paper_and_what_has_changed_takes_its
     assert await issued(world) == [1, 2]
 
 
+@pytest.mark.usefixtures("patient")
 async def test_numbers_have_no_gaps_however_many_are_issued_at_once_and_some_come_to_nothing(world):
     booked = [await world.book(world.slot(hour)) for hour in range(8, 18)]
     for one in booked:
