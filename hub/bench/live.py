@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from hub.bench.crowd import Crowd
-from hub.bench.crowds import crowds
 from hub.bench.holds import ratio_of
 from hub.bench.servers import EVENT_BYTES, Server, node_peer, stock_peer, the_hub
 from hub.settings import Settings
@@ -93,12 +92,12 @@ async def _round(server: Server, pace: Pace, into: Figures) -> None:
     into.connect_cpu.append((server.cpu() - used) / pace.watchers * 1e6)
     await crowd.watch(1)
     await _single(server, crowd, pace.single_events, into)
+    await _bursts(server, crowd, pace.seconds, into)
     into.p99.append(await _paced(server, crowd, pace.seconds))
     used, answered = server.cpu(), crowd.answers
     into.acks.append(await crowd.keep_asking(ASKING, "hub.time", {}, pace.seconds))
     into.ack_cpu.append((server.cpu() - used) / (crowd.answers - answered) * 1e6)
     crowd.leave()
-    await _bursts(server, pace, into)
 
 
 async def _single(server: Server, crowd: Crowd, events: int, into: Figures) -> None:
@@ -111,23 +110,23 @@ async def _single(server: Server, crowd: Crowd, events: int, into: Figures) -> N
     into.single_cpu.append((server.cpu() - used) / (events * watchers) * 1e6)
 
 
-async def _bursts(server: Server, pace: Pace, into: Figures) -> None:
-    told = 0
-    async with crowds(server.port, pace.watchers, venue_id=1) as crowd:
-        used, begun = server.cpu(), time.perf_counter()
+async def _bursts(server: Server, crowd: Crowd, seconds: float, into: Figures) -> None:
+    watchers, begun = len(crowd.clients), time.perf_counter()
+    used, first = server.cpu(), crowd.deliveries
+    due = first
 
-        async def keep_telling() -> None:
-            nonlocal told
-            while time.perf_counter() - begun < pace.seconds:
-                told += 1
-                mine = told
-                await server.tell()
-                await crowd.reach(mine)
+    async def keep_telling() -> None:
+        nonlocal due
+        while time.perf_counter() - begun < seconds:
+            due += watchers
+            mine = due
+            await server.tell()
+            await crowd.reach(mine)
 
-        await asyncio.gather(*(keep_telling() for _ in range(IN_FLIGHT)))
-        delivered, took = told * pace.watchers, time.perf_counter() - begun
-        into.bursts.append(delivered / took)
-        into.burst_cpu.append((server.cpu() - used) / delivered * 1e6)
+    await asyncio.gather(*(keep_telling() for _ in range(IN_FLIGHT)))
+    delivered, took = crowd.deliveries - first, time.perf_counter() - begun
+    into.bursts.append(delivered / took)
+    into.burst_cpu.append((server.cpu() - used) / delivered * 1e6)
 
 
 async def _paced(server: Server, crowd: Crowd, seconds: float) -> float:
