@@ -46,9 +46,10 @@ def _read_plain(text: bytes) -> Any:
     """
     try:
         read = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        return read if _keys(read) == len(_KEY.findall(text)) else None
+    except (orjson.JSONDecodeError, RecursionError):
+        # The careful way says what is wrong.
         return None
-    return read if _keys(read) == len(_KEY.findall(text)) else None
 
 
 def _keys(read: Any) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 from storage.pool import Pool
 from storage.query import Db
 
+# For so long one check may look through a long history.
 _SECONDS = 600.0
 # A live booking is one that still keeps its places. Stands before each check.
 _LIVE = """

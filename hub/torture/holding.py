@@ -139,6 +139,9 @@ class Holding:
                 break
             await asyncio.sleep(0.2)
         self.play.must("who has paid has the place or the money", not lost, lost[:5] or f"{len(self.paid)} paid")
+        # What the provider took and we took for cancelled would show here.
+        theirs, ours = await torture.books_of_sandbox(self.play.pool)
+        self.play.must("the provider's books are ours", theirs == ours, f"{theirs} there, {ours} here")
         waits = await torture.seconds_to_refund(self.play.pool, self.paid)
         self.play.within("the money is back, p95", percentile(waits, 0.95), _SECONDS_TO_GIVE_BACK)
         return len(waits)

@@ -40,6 +40,7 @@ def test_whatever_is_plain_is_read_as_it_was_written(thing: dict[str, Any], asci
         ('{"a":NaN}', Invalid),
         ('{"a":1e999}', Invalid),
         ('{"a":' + "[" * 40 + "]" * 40 + "}", Invalid),
+        ('{"a":' + "[" * 700 + "]" * 700 + "}", Invalid),
         ('{"a":' * 5000 + "1" + "}" * 5000, Malformed),
         ('{"a":1', Malformed),
         ("[1]", Malformed),
