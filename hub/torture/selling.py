@@ -9,6 +9,7 @@ from typing import Any
 
 from hub.torture.asking import Answer, Asker, Person
 from hub.torture.ground import Hall, hall, people, slot
+from hub.torture.importing import import_beside_guests
 from hub.torture.play import Play
 from hub.torture.proxy import Fate
 from storage import torture
@@ -20,7 +21,7 @@ _SLOTS_BEGIN = 200
 
 
 async def sell_once(play: Play) -> None:
-    """Let many want the same hours by every path there is, then let crowds meet at one slot each."""
+    """Let many want the same hours by every path there is, import among them, then let crowds meet at one slot each."""
     play.faults("worker killed", Fate.LOSES_REPLY.value)
     await play.start(2)
     front = await play.front(lambda: Fate.LOSES_REPLY if play.chance.random() < _LOST_REPLIES else Fate.PASSES)
@@ -34,6 +35,7 @@ async def sell_once(play: Play) -> None:
         async with Asker(lambda: [front.port], play.chance, connects_anew=True) as asker:
             await _fight(play, asker, venue, guests)
         play.bit(Fate.LOSES_REPLY.value, front.bitten[Fate.LOSES_REPLY.value])
+        await import_beside_guests(play, calm, guests)
         await _meet(play, calm, venue, guests)
 
 
