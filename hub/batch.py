@@ -1,10 +1,11 @@
-"""A micro-batcher without a timer: whatever waits in a lane leaves together as soon as the one before has arrived."""
+"""A micro-batcher without a timer: whatever waits in a lane leaves together as soon as the batch before has arrived."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -20,16 +21,17 @@ class _Lane(Generic[Asked, Answered]):
     """What waits for one flusher."""
 
     waiting: deque[tuple[Asked, asyncio.Future[Answered]]] = field(default_factory=deque)
-    is_under_way: bool = False
-    # What is under way takes longer than anybody may wait behind it.
-    is_late: bool = False
+    under_way: int = 0
+    # How many of those under way take longer than anybody may wait behind them.
+    late: int = 0
 
 
 class MicroBatcher(Generic[Asked, Answered]):
     """Gathers asks while earlier ones are under way and sends them as one; each caller gets its own answer or error.
 
     Asks that `lane_of` gives the same number leave by the same lane: those that want the same thing would wait for
-    its lock anyway, and by waiting here they make one large batch instead of two small ones. A batch that raises is
+    its lock anyway, and by waiting here they make one large batch instead of two small ones. Only a full one does not
+    wait: the database works on it while the answers to the one before are given out. A batch that raises is
     repeated ask by ask, so that one bad ask cannot spoil its neighbours; but not one that found the database
     unavailable, because it may have taken effect before the answer was lost. Nobody waits long behind a batch that
     gets no answer: what has not been sent is refused, as is whoever comes while it lasts.
@@ -40,11 +42,11 @@ class MicroBatcher(Generic[Asked, Answered]):
         flush: Callable[[Sequence[Asked]], Awaitable[Sequence[Answered]]],
         lane_of: Callable[[Asked], int] = lambda asked: 0,
         lanes: int = 1,
-        most: int = 1000,
+        full: int = 250,
     ) -> None:
         self._flush = flush
         self._lane_of = lane_of
-        self._most = most
+        self._full = full
         self._lanes: list[_Lane[Asked, Answered]] = [_Lane() for _ in range(lanes)]
         self._running: set[asyncio.Task[None]] = set()
 
@@ -56,12 +58,12 @@ class MicroBatcher(Generic[Asked, Answered]):
     async def ask(self, asked: Asked) -> Answered:
         """Send one ask with whatever else waits in its lane; answers in the order of arrival."""
         lane = self._lanes[self._lane_of(asked) % len(self._lanes)]
-        if lane.is_late:
+        if lane.late:
             raise Unavailable()
         answer: asyncio.Future[Answered] = asyncio.Future()
         lane.waiting.append((asked, answer))
-        if not lane.is_under_way:
-            lane.is_under_way = True
+        if not lane.under_way or (lane.under_way == 1 and len(lane.waiting) == self._full):
+            lane.under_way += 1
             task = asyncio.create_task(self._run(lane))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
@@ -71,24 +73,33 @@ class MicroBatcher(Generic[Asked, Answered]):
         # One turn of the loop lets everybody who is already asking join the first batch.
         await asyncio.sleep(0)
         try:
-            while lane.waiting:
-                batch = [lane.waiting.popleft() for _ in range(min(self._most, len(lane.waiting)))]
-                late = asyncio.get_running_loop().call_later(pool.ACQUIRE_SECONDS, self._refuse_waiting, lane)
-                try:
+            while lane.waiting and (lane.under_way == 1 or len(lane.waiting) >= self._full):
+                batch = [lane.waiting.popleft() for _ in range(min(self._full, len(lane.waiting)))]
+                with self._refusing_who_waits_long(lane):
                     # Who has left meanwhile wants nothing any more.
                     await self._send([(asked, answer) for asked, answer in batch if not answer.done()])
-                finally:
-                    late.cancel()
-                    lane.is_late = False
         finally:
-            lane.is_under_way = False
+            lane.under_way -= 1
 
-    def _refuse_waiting(self, lane: _Lane[Asked, Answered]) -> None:
-        lane.is_late = True
-        while lane.waiting:
-            _, answer = lane.waiting.popleft()
-            if not answer.done():
-                answer.set_exception(Unavailable())
+    @contextmanager
+    def _refusing_who_waits_long(self, lane: _Lane[Asked, Answered]) -> Iterator[None]:
+        is_late = False
+
+        def refuse() -> None:
+            nonlocal is_late
+            is_late = True
+            lane.late += 1
+            while lane.waiting:
+                _, answer = lane.waiting.popleft()
+                if not answer.done():
+                    answer.set_exception(Unavailable())
+
+        late = asyncio.get_running_loop().call_later(pool.ACQUIRE_SECONDS, refuse)
+        try:
+            yield
+        finally:
+            late.cancel()
+            lane.late -= is_late
 
     async def _send(self, batch: list[tuple[Asked, asyncio.Future[Answered]]]) -> None:
         if not batch:

@@ -90,9 +90,27 @@ async def test_a_lone_ask_waits_for_no_timer() -> None:
 
 async def test_a_batch_is_never_larger_than_what_one_round_trip_bears() -> None:
     database = Database()
-    batcher = MicroBatcher(database.flush, most=10)
+    batcher = MicroBatcher(database.flush, full=10)
     await asyncio.gather(*(batcher.ask(number) for number in range(35)))
     assert [len(batch) for batch in database.batches] == [10, 10, 10, 5]
+
+
+async def test_a_full_batch_leaves_beside_the_one_before_and_no_third_does() -> None:
+    database = Database()
+    batcher = MicroBatcher(database.flush, full=10)
+    database.open.clear()
+    first = asyncio.create_task(batcher.ask(0))
+    await turns()
+    waiting = [asyncio.create_task(batcher.ask(number)) for number in range(1, 10)]
+    await turns()
+    assert [len(batch) for batch in database.batches] == [1]
+    waiting += [asyncio.create_task(batcher.ask(number)) for number in range(10, 35)]
+    await turns()
+    assert [len(batch) for batch in database.batches] == [1, 10]
+    database.open.set()
+    await asyncio.gather(first, *waiting)
+    assert [len(batch) for batch in database.batches] == [1, 10, 10, 10, 4]
+    assert [ask for batch in database.batches for ask in batch] == list(range(35))
 
 
 async def test_a_bad_ask_fails_alone() -> None:
@@ -173,4 +191,5 @@ async def test_nobody_waits_long_behind_a_batch_that_gets_no_answer(monkeypatch:
     assert not first.done()
     database.open.set()
     assert await first == "answer 1"
+    assert await batcher.ask(31) == "answer 31"
     assert await batcher.ask(31) == "answer 31"
