@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from importlib.util import find_spec
@@ -220,11 +220,12 @@ async def open_venue(pool: Pool) -> None:
         )
 
 
-async def tell(pool: Pool, venue_id: int, filler: str) -> list[event_log.Told]:
-    """Tell the watchers of a venue an event of the size of its filler."""
+async def tell(pool: Pool, venue_id: int, fillers: Sequence[str]) -> list[event_log.Told]:
+    """Tell the watchers of a venue an event for each filler, of its size, in one transaction."""
+    rooms, names = [f"venue:{venue_id}"] * len(fillers), ["venue.changed"] * len(fillers)
+    data = [f'{{"filler":"{filler}"}}' for filler in fillers]
     async with pool.acquire() as db:
-        data = f'{{"filler":"{filler}"}}'
-        return await event_log.tell(db, [f"venue:{venue_id}"], ["venue.changed"], [data], [], [], [])
+        return await event_log.tell(db, rooms, names, data, [], [], [])
 
 
 async def told_at(pool: Pool, venue_id: int) -> dict[int, float]:

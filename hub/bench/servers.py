@@ -8,7 +8,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ import orjson
 import psutil
 
 from hub.app import servers
+from hub.batch import MicroBatcher
 from hub.bench.crowd import Crowd
 from hub.errors import HubError
 from hub.live.publisher import Publisher
@@ -76,8 +77,15 @@ async def the_hub(settings: Settings) -> AsyncIterator[Server]:
                 publisher = Publisher(reached.redis_url, pool, epoch)
                 sending = asyncio.create_task(publisher.run())
 
+                async def tell_all(fillers: Sequence[str]) -> Sequence[None]:
+                    publisher.publish(await ground.tell(pool, 1, fillers))
+                    return [None] * len(fillers)
+
+                # A worker, too, writes in one transaction what it is asked at the same moment.
+                telling = MicroBatcher(tell_all)
+
                 async def tell() -> None:
-                    publisher.publish(await ground.tell(pool, 1, _FILLER))
+                    await telling.ask(_FILLER)
 
                 environment = {
                     "DATABASE_URL": url,
