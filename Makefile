@@ -1,6 +1,8 @@
 # What a person types. Works with the make of Debian and of macOS (GNU make 3.81).
 PYTHON := .venv/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# What is compiled once is kept, whatever the caller's shell says: the tests start a hundred Pythons.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format advisories
