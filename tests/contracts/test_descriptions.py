@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jsonschema_rs
@@ -18,10 +19,26 @@ from handlers.table import facts, table
 from tests.doors import Http
 
 
-@pytest.mark.parametrize("name", sorted(describe.files()))
-def test_what_is_in_static_api_is_what_would_be_written_now(name: str) -> None:
-    written = describe.FOLDER / name
-    assert written.read_bytes() == describe.files()[name], "stale: run python -m hub describe"
+@functools.cache
+def files() -> dict[str, bytes]:
+    """Write the descriptions once, and not before a test asks: every worker reads this module."""
+    return describe.files()
+
+
+@functools.cache
+def openapi() -> dict[str, Any]:
+    return describe.openapi()
+
+
+@functools.cache
+def asyncapi() -> dict[str, Any]:
+    return describe.asyncapi()
+
+
+def test_what_is_in_static_api_is_what_would_be_written_now() -> None:
+    assert {"openapi.json", "asyncapi.json", "endpoints.md", "hub.d.ts"} <= files().keys()
+    stale = [name for name, text in files().items() if (describe.FOLDER / name).read_bytes() != text]
+    assert stale == [], "stale: run python -m hub describe"
 
 
 def test_descriptions_do_not_depend_on_the_order_of_anything() -> None:
@@ -30,7 +47,7 @@ def test_descriptions_do_not_depend_on_the_order_of_anything() -> None:
         made = subprocess.run(
             [sys.executable, "-c", code], check=True, capture_output=True, env={"PYTHONHASHSEED": seed}
         )
-        assert made.stdout == describe.files()["asyncapi.json"]
+        assert made.stdout == files()["asyncapi.json"]
 
 
 def references(part: Any) -> Iterator[str]:
@@ -44,8 +61,9 @@ def references(part: Any) -> Iterator[str]:
             yield from references(value)
 
 
-@pytest.mark.parametrize("document", [describe.openapi(), describe.asyncapi()], ids=["openapi", "asyncapi"])
-def test_every_reference_leads_somewhere_and_every_schema_is_one(document: dict[str, Any]) -> None:
+@pytest.mark.parametrize("describing", [openapi, asyncapi])
+def test_every_reference_leads_somewhere_and_every_schema_is_one(describing: Callable[[], dict[str, Any]]) -> None:
+    document = describing()
     for reference in references(document):
         place: Any = document
         for step in reference.removeprefix("#/").split("/"):
@@ -55,7 +73,7 @@ def test_every_reference_leads_somewhere_and_every_schema_is_one(document: dict[
 
 
 def test_every_endpoint_is_in_the_openapi_document() -> None:
-    document = describe.openapi()
+    document = openapi()
     for one in table().values():
         operation = document["paths"][BASE + one.path][one.method.lower()]
         assert operation["operationId"] == one.name
@@ -65,7 +83,7 @@ def test_every_endpoint_is_in_the_openapi_document() -> None:
 
 
 def test_every_fact_and_command_is_in_the_asyncapi_document() -> None:
-    document = describe.asyncapi()
+    document = asyncapi()
     for name, event in facts().items():
         assert document["components"]["messages"][name]["summary"]
         for room in event.audience:
@@ -76,7 +94,7 @@ def test_every_fact_and_command_is_in_the_asyncapi_document() -> None:
 
 
 def test_the_examples_fit_their_schemas() -> None:
-    document = describe.asyncapi()
+    document = asyncapi()
     # JSON Schema has no discriminator, and this check needs none.
     text = json.dumps(document["components"]["schemas"]).replace("#/components/schemas/", "#/$defs/")
     shared = json.loads(text)
@@ -88,7 +106,7 @@ def test_the_examples_fit_their_schemas() -> None:
 
 
 def test_the_typescript_types_name_everything() -> None:
-    types = describe.files()["hub.d.ts"].decode()
+    types = files()["hub.d.ts"].decode()
     for name in facts():
         assert f'"{name}": Told<"{name}"' in types
     for one in table().values():
@@ -100,6 +118,6 @@ def test_the_typescript_types_name_everything() -> None:
 
 
 async def test_the_hub_serves_the_documents_it_is_described_by(http: Http) -> None:
-    assert (await http.get("//openapi.json")).data == json.loads(describe.files()["openapi.json"])
-    assert (await http.get("//asyncapi.json")).data == json.loads(describe.files()["asyncapi.json"])
+    assert (await http.get("//openapi.json")).data == json.loads(files()["openapi.json"])
+    assert (await http.get("//asyncapi.json")).data == json.loads(files()["asyncapi.json"])
     assert (await http.get("//static/api/hub.d.ts")).status == 200
