@@ -90,7 +90,7 @@ def nothing() -> Iterator[Path]:
         yield folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def used() -> AsyncIterator[Path]:
     """Start once in a folder, and stop again."""
     with a_folder() as folder:

@@ -176,7 +176,7 @@ class Codes(Shore):
         return sum(round(one["amount"] * 100) for one in self.bank.paid.values())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def signer() -> Signer:
     return Signer()
 
