@@ -1,5 +1,6 @@
 """What every test may ask for, and in which order the tests run."""
 
+import gc
 import operator
 from collections import Counter
 
@@ -36,3 +37,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_long = file in LONGEST
         places.append((not is_long, LONGEST.index(file) if is_long else seen[folder] / sizes[folder]))
     items[:] = [item for _, item in sorted(zip(places, items, strict=True), key=operator.itemgetter(0))]
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected out of every look for what has gone: it stays to the end."""
+    gc.collect()
+    gc.freeze()
