@@ -30,7 +30,7 @@ QUICK = {
     "full_page_writes": "off",
     "max_wal_size": "128MB",
     "min_wal_size": "32MB",
-    # Nobody copies this server, and what nobody copies needs half as much written down.
+    # Nobody follows this server, so it need not write down what only followers read.
     "wal_level": "minimal",
     "max_wal_senders": "0",
     # No database lives long enough to be tidied.
@@ -144,12 +144,19 @@ async def database_url(servers: Urls, copies: Copies) -> AsyncIterator[str]:
     copies.give_back(name)
 
 
-@pytest.fixture
-async def redis_url(servers: Urls) -> str:
-    """Give a test an empty numbered database; channels are shared, but each database has its own."""
+@pytest.fixture(scope="session")
+async def numbered(servers: Urls) -> AsyncIterator[tuple[str, Redis]]:
+    """Name the numbered database of this worker, and stay connected to it."""
     url = f"{servers.redis}{'&' if '?' in servers.redis else '?'}db={REDIS_DATABASE}"
     async with Redis.from_url(url) as redis:
-        await redis.flushdb()
+        yield url, redis
+
+
+@pytest.fixture
+async def redis_url(numbered: tuple[str, Redis]) -> str:
+    """Give a test an empty numbered database; channels are shared, but each database has its own."""
+    url, redis = numbered
+    await redis.flushdb()
     return url
 
 
