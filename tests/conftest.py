@@ -8,18 +8,15 @@ import pytest
 
 pytest_plugins = ["tests.servers", "tests.doors", "tests.openid", "tests.bucket", "tests.receivers"]
 
-# The longest run first, so that at the end nobody waits for one of them alone.
+# The longest run first, so that at the end nobody waits for one of them alone; those that wait much beside others.
 LONGEST = (
     "tests/torture/test_promises.py",
-    "tests/ground/test_supervisor.py",
     "tests/contracts/test_schemathesis.py",
-    "tests/abuse/test_canary.py",
     "tests/abuse/test_matrix.py",
+    "tests/ground/test_supervisor.py",
+    "tests/abuse/test_canary.py",
     "tests/reference/test_import.py",
     "tests/equality/test_equality.py",
-    "tests/live/test_equality.py",
-    "tests/live/test_workers.py",
-    "tests/live/test_revoking.py",
 )
 
 
