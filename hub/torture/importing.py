@@ -25,7 +25,7 @@ _ROOMS = 4
 _FIRST_DAY, _DAYS, _LEAD = 120, 20, 90
 _GUESTS = 10
 _SECONDS_TO_OPEN = 60.0
-_CLOSING_LINE = re.compile(r"([0-9,]+) accepted, ([0-9,]+) refused")
+_CLOSING_LINE = re.compile(r"\b([0-9,]{1,12}) accepted, ([0-9,]{1,12}) refused")
 
 
 async def import_beside_guests(play: Play, asker: Asker, guests: Sequence[Person]) -> None:
