@@ -32,25 +32,8 @@ async def find_all(db: Db, whom: Sequence[tuple[int, UUID]]) -> list[Standing | 
     """Read in one round trip how people and their logins stand, in the order asked."""
     rows = await db.fetch(
         """
-        WITH people AS MATERIALIZED (
-            SELECT a.place, u.status, u.token_version,
-                   l.revoked_at IS NULL AND l.expires_at > clock_timestamp() AS login_is_live,
-                   EXISTS (SELECT FROM second_factors AS f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL)
-                       AS has_second_factor,
-                   ARRAY(SELECT ur.role_id FROM user_roles AS ur WHERE ur.user_id = u.id ORDER BY 1) AS role_ids
-            FROM unnest($1::bigint[], $2::uuid[]) WITH ORDINALITY AS a (user_id, login_id, place)
-            JOIN users AS u ON u.id = a.user_id
-            JOIN logins AS l ON l.id = a.login_id AND l.user_id = u.id
-        )
-        SELECT place, status, token_version, login_is_live, has_second_factor, role_ids,
-               NULL::text AS role, NULL::integer AS rank, NULL::text[] AS permissions
-        FROM people
-        UNION ALL
-        SELECT NULL, NULL, NULL, NULL, NULL, ARRAY[r.id], r.code, r.rank,
-               ARRAY(SELECT p.resource || ':' || p.action
-                     FROM role_permissions AS rp JOIN permissions AS p ON p.id = rp.permission_id
-                     WHERE rp.role_id = r.id)
-        FROM roles AS r WHERE r.id IN (SELECT unnest(p.role_ids) FROM people AS p)
+        SELECT place, status, token_version, login_is_live, has_second_factor, role_ids, role, rank, permissions
+        FROM standings_of($1, $2)
         """,
         [user_id for user_id, _ in whom],
         [login_id for _, login_id in whom],

@@ -56,10 +56,11 @@ class Publisher:
         """Take the events of a committed transaction; answers at once and never fails."""
         try:
             frames = [frame(self.epoch, event) for event in told]
+            # First the others, who would otherwise wait until all the sockets of this worker have been written to.
+            self._queue([self._message(ready) for ready in frames], {event.outbox_id for event in told})
             if self._deliver is not None:
                 for ready in frames:
                     self._deliver(ready)
-            self._queue([self._message(ready) for ready in frames], {event.outbox_id for event in told})
         except Exception:
             # The transaction is committed, so nobody may hear of this as a failure; the outbox repairs it.
             log.exception("publishing failed")
