@@ -118,7 +118,7 @@ async def _metrics(request: web.Request) -> web.Response:
 async def _asked(hub: Hub) -> list[Metric]:
     """Ask the database for the figures that are the same whichever worker is asked."""
     try:
-        unsent = await health.events_unsent(hub)
+        unsent, backlog = await health.events_unsent(hub), await health.webhooks_unsent(hub)
     except HubError:
         return []
     jobs = await _jobs(hub)
@@ -129,6 +129,13 @@ async def _asked(hub: Hub) -> list[Metric]:
         figures.gauge("hub_outbox_seconds", "Seconds that the oldest of them has waited.", {"": unsent.seconds}),
         figures.gauge("hub_jobs_waiting", "Jobs not done yet.", {one.kind: one.waiting for one in jobs}, "kind"),
         figures.gauge("hub_jobs_failed", "Jobs that were given up.", {one.kind: one.failed for one in jobs}, "kind"),
+        figures.gauge("hub_webhooks_waiting", "Messages not sent to webhooks yet.", {"": backlog.waiting}),
+        figures.gauge("hub_webhooks_failing", "Webhooks whose receivers take nothing now.", {"": backlog.failing}),
+        figures.gauge(
+            "hub_webhooks_seconds",
+            "Seconds the oldest message has waited for a receiver that is well.",
+            {"": backlog.seconds},
+        ),
     ]
 
 

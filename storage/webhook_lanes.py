@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -50,6 +50,31 @@ class Failed(BaseModel):
 
     failing_for: float
     is_given_up: bool
+
+
+class Backlog(NamedTuple):
+    """Messages that wait, receivers that take nothing now, and seconds the oldest has waited for one that is well."""
+
+    waiting: int
+    failing: int
+    seconds: float
+
+
+async def backlog(db: Db) -> Backlog:
+    """Count what is still to be sent to receivers that are not disabled, whichever worker has to send it."""
+    row = await db.fetchrow(
+        """
+        SELECT coalesce(sum(m.waiting), 0)::bigint, count(*) FILTER (WHERE l.failing_since IS NOT NULL),
+               coalesce(extract(epoch FROM clock_timestamp()
+                                           - min(m.oldest) FILTER (WHERE l.failing_since IS NULL)), 0)::float8
+        FROM webhooks AS w JOIN webhook_lanes AS l ON l.webhook_id = w.id
+        CROSS JOIN LATERAL (SELECT count(*) AS waiting, min(p.made_at) AS oldest FROM webhook_messages AS p
+                            WHERE p.webhook_id = w.id AND p.due_at IS NOT NULL) AS m
+        WHERE w.disabled_at IS NULL
+        """
+    )
+    assert row is not None
+    return Backlog(*row)
 
 
 async def collect(db: Db, at_most: int, most_waiting: int) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from hub.core import Hub
 from hub.errors import HubError
 from hub.settings import SettingsRefused
-from storage import durability, event_log, jobs
+from storage import durability, event_log, jobs, webhook_lanes
 from storage.event_log import Unsent
 from storage.jobs import Standing
 from storage.migrate import pending
+from storage.webhook_lanes import Backlog
 
 
 async def database_answers(hub: Hub) -> bool:
@@ -50,3 +51,9 @@ async def events_unsent(hub: Hub) -> Unsent:
     """Count the transactions whose events Redis has not taken yet."""
     async with hub.reading() as db:
         return await event_log.unsent(db)
+
+
+async def webhooks_unsent(hub: Hub) -> Backlog:
+    """Count the messages that webhooks have not been sent yet."""
+    async with hub.reading() as db:
+        return await webhook_lanes.backlog(db)

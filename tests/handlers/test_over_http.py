@@ -60,6 +60,8 @@ async def test_figures_name_endpoints_and_never_ids(http: Http, stock: Stock) ->
     assert "hub_sockets 0.0" in figures
     assert "hub_placing_waiting 0.0" in figures
     assert "\nhub_outbox_waiting " in figures
+    assert "\nhub_webhooks_waiting 0.0" in figures
+    assert "\nhub_webhooks_seconds 0.0" in figures
     assert "hub_loop_lag_seconds_count" in figures
     assert "hub_publish_seconds_count" in figures
 

@@ -25,7 +25,7 @@ from hub.jobs import webhooks as job
 from hub.models.bookings import CancelBooking
 from hub.models.venues import Venue
 from hub.models.webhooks import ChangeWebhook, ListDeliveries, NameWebhook, ReplayWebhook, Webhook
-from hub.services import bookings, webhooks
+from hub.services import bookings, health, webhooks
 from hub.settings import Settings
 from storage import webhook_lanes
 from tests import builders
@@ -163,6 +163,23 @@ async def test_a_receiver_hears_what_it_chose_and_from_then_on(world: World, rec
         (f"desk:{world.hall.id}",),
         (f"venue:{world.hall.id}",),
     ]
+
+
+async def test_operators_see_what_waits_and_whose_fault_that_is(world: World, receivers: Street) -> None:
+    async def seen() -> tuple[int, int, bool]:
+        backlog = await health.webhooks_unsent(world.hub)
+        return backlog.waiting, backlog.failing, backlog.seconds > 0
+
+    well, away = receivers.inbox("well"), receivers.inbox("away", answer=refusing(503))
+    assert await seen() == (0, 0, False)
+    for inbox in (well, away):
+        await hook(world.hub, world.owner, world.hall.id, inbox, "booking.confirmed")
+    await world.book(world.slot())
+    async with world.hub.reading() as db:
+        assert await webhook_lanes.collect(db, job.AT_ONCE, job.MOST_WAITING) == 2
+    assert await seen() == (2, 0, True)
+    await job.work_off(world.hub)
+    assert await seen() == (1, 1, False)
 
 
 async def test_a_message_that_is_not_taken_is_tried_again_later_and_later_under_one_id(
