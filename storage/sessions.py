@@ -204,6 +204,15 @@ async def lock_with_bookings(db: Db, session_id: int, also: Sequence[Claim]) -> 
     )
 
 
+async def lock_name(db: Db, session_id: int) -> None:
+    """Let nobody rename who leads a session, and tell it under the new name as it was, before this work is done."""
+    await run(
+        db,
+        "SELECT 1 FROM users WHERE id = (SELECT facilitator_id FROM sessions WHERE id = $1) FOR KEY SHARE",
+        session_id,
+    )
+
+
 async def forget_expired(db: Db, session_id: int) -> None:
     """Free the places of a locked session whose holds have run out."""
     await run(

@@ -197,6 +197,7 @@ async def _managed(db: Db, actor: Actor, session_id: int) -> tuple[Venue, Sessio
     """Find a session for who leads it or manages its venue, whose inventory is locked from then on."""
     venue_id = (await _found(db, session_id)).venue_id
     venue, manages = await access.workplace(db, actor, venue_id, "session:update")
+    await store.lock_name(db, session_id)
     session = await _found(db, session_id)
     if not manages and session.facilitator_id != actor.user_id:
         raise Forbidden("Only who leads a session, or manages its venue, can change it.")
