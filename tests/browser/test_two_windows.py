@@ -15,12 +15,13 @@ from tests.browser.onlookers import leaks
 from tests.builders import make_booking, make_hold, place, slot, tomorrow
 from tests.doors import AppServer, Log
 
-# Seconds; within one on a machine that does nothing else.
-AT_ONCE = 4
+# Seconds; the second that is promised is for a machine that does nothing else.
+AT_ONCE = (4, pytest.param(1, marks=pytest.mark.slow))
 
 
+@pytest.mark.parametrize("within", AT_ONCE)
 async def test_a_hold_shows_in_the_other_window_at_once_and_a_booking_on_the_dashboard(
-    window: Open, town: Town
+    window: Open, town: Town, within: int
 ) -> None:
     ana = await town.people.customer("Ana Reis")
     hers, public, desk = await window(), await window(), await window()
@@ -35,7 +36,7 @@ async def test_a_hold_shows_in_the_other_window_at_once_and_a_booking_on_the_das
     await hers.page.click(".chosen .main")
     pressed = time.monotonic()
     await expect(public.cell(10, 1)).to_have_attribute("data-state", "held")
-    assert time.monotonic() - pressed < AT_ONCE
+    assert time.monotonic() - pressed < within
     await expect(public.cell(9, 1)).to_contain_text("held")
     first = await public.cell(9, 1).locator("small").inner_text()
     await expect(public.cell(9, 1).locator("small")).not_to_have_text(first)
@@ -46,7 +47,7 @@ async def test_a_hold_shows_in_the_other_window_at_once_and_a_booking_on_the_das
     await hers.page.click(".basket .main")
     pressed = time.monotonic()
     await expect(public.cell(10, 1)).to_have_attribute("data-state", "taken")
-    assert time.monotonic() - pressed < AT_ONCE
+    assert time.monotonic() - pressed < within
     row = desk.page.locator(".feed li").first
     await expect(row.locator(".state")).to_have_text("confirmed")
     await expect(row).to_contain_text("€100")
