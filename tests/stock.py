@@ -109,12 +109,16 @@ async def stock(hub: Hub, people: People) -> Stock:
 
 
 async def contents(hub: Hub) -> dict[str, str]:
-    """Answer a digest of each table but the audit, which keeps refusals too, to see whether anything changed."""
+    """Answer a digest of each table, to see whether anything changed.
+
+    Left out are the audit, which keeps refusals too, and the outbox, from which what was told before is being sent:
+    whatever is told stands in the events as well.
+    """
     async with hub.pool.acquire() as db:
         tables = await db.fetch(
             """
             SELECT relname::text AS name FROM pg_stat_user_tables
-            WHERE schemaname = 'public' AND relname !~ '^audit' ORDER BY relname
+            WHERE schemaname = 'public' AND relname !~ '^(audit|outbox$)' ORDER BY relname
             """
         )
         every = " UNION ALL ".join(
