@@ -425,3 +425,73 @@ async def test_a_key_is_looked_up_by_index_though_the_plan_was_made_when_there_w
         finally:
             await db.execute("RESET plan_cache_mode; RESET enable_seqscan")
     assert (fetched == 1) is guarded
+
+
+# How each comes to be read from one end to the other where nothing stands against it.
+READ_WHOLE = {
+    "bookings": (
+        "hoarding_asks",
+        [("coalesce(h.expires_at > clock_timestamp(), false)", "h.expires_at > clock_timestamp()")],
+    ),
+    "venues": (
+        "place_bookings",
+        [
+            (
+                "(SELECT v.catalogue_version FROM venues AS v WHERE v.id = i.venue_id) IS DISTINCT FROM",
+                "NOT EXISTS (SELECT 1 FROM venues AS v WHERE v.id = i.venue_id AND v.catalogue_version =",
+            ),
+            ("i.catalogue_version);", "i.catalogue_version));"),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("unguarded", [None, *READ_WHOLE])
+async def test_a_hold_is_judged_by_index_though_the_plans_are_those_of_a_new_hub(
+    hub: ListeningHub, unguarded: str | None
+) -> None:
+    world = await World.build(hub)
+    if unguarded is not None:
+        function, changes = READ_WHOLE[unguarded]
+        await guards.rewrite(hub.pool, function, *changes)
+    basket = await baskets.made(hub, MakeBooking.model_validate({"items": [world.place()]}).items)
+    customer = world.customer.user_id
+    assert customer is not None
+    ask = AskBooking(
+        user_id=customer,
+        booked_by=customer,
+        status="held",
+        currency=basket.currency,
+        price=basket.price,
+        items=basket.items,
+        expires_in=600,
+        ends_in=1800,
+        person_limit=5,
+        venue_limit=3,
+    )
+    async with as_owner(hub.pool) as db:
+
+        async def fetched() -> dict[str, int]:
+            rows = await db.fetch(
+                "SELECT relname, idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = ANY ($1)", list(READ_WHOLE)
+            )
+            return {row["relname"]: row["idx_tup_fetch"] for row in rows}
+
+        await db.execute("ANALYZE bookings, venues")
+        outcomes, _ = await place(db, [ask])
+        await db.execute(
+            """
+            INSERT INTO bookings (user_id, booked_by, status, currency, price, expires_at)
+            SELECT 1000000 + n, 1000000 + n, 'held', 'EUR', 1, clock_timestamp() + interval '1 hour'
+            FROM generate_series(1, 500) AS n;
+            INSERT INTO venues (owner_id, kind, name, currency)
+            SELECT v.owner_id, v.kind, v.name || n, v.currency
+            FROM generate_series(1, 500) AS n, LATERAL (SELECT * FROM venues LIMIT 1) AS v;
+            """
+        )
+        async with db.transaction():
+            before = await fetched()
+            outcomes += (await place(db, [ask]))[0]
+            read = {name: count - before[name] for name, count in (await fetched()).items()}
+    assert [one.kind for one in outcomes] == ["placed", "placed"]
+    assert {name for name, count in read.items() if count > 20} == {unguarded} - {None}
