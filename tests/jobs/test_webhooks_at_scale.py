@@ -156,5 +156,5 @@ async def test_fifty_receivers_most_of_them_bad_and_workers_that_are_killed(
     assert private.asked == 0
     assert written < 8 * MB * sum(inbox.asked for inbox in endless)
     assert grown < 40
-    # Five seconds are promised, on a machine that does nothing else; behind the slow ones it would be hours.
-    assert p95 < 120
+    # As promised, on a machine that does nothing else; behind the slow ones it would be hours.
+    assert p95 <= 5
