@@ -14,8 +14,9 @@ const LIVE = new Set(["held", "pending", "confirmed"]);
 
 const me = followMe();
 
-/** One's own bookings, live; empty for a guest. */
+/** One's own bookings, live; empty for a guest, and until they are known. */
 export const bookings = computed(() => Object.values(me.value?.bookings ?? {}));
+export const areKnown = computed(() => me.value !== null);
 const isLive = (booking) => LIVE.has(booking.status) && !(booking.expires_at && Date.parse(booking.expires_at) <= now.value);
 const holds = computed(() => bookings.value.filter((booking) => booking.status === "held" && isLive(booking)));
 

@@ -3,19 +3,28 @@
 import { Actions, Dialogs, paidWords, stateOf } from "./acting.js";
 import { person } from "./account.js";
 import { useLit } from "./announce.js";
-import { bookings, itemTime } from "./basket.js";
+import { areKnown, bookings, itemTime } from "./basket.js";
 import { CalendarFeed } from "./calendar-feed.js";
 import { State } from "./desk-feed.js";
 import { draw, html, now } from "./page.js";
 import { Papers } from "./papers.js";
-import { venueOf, zoneOf } from "./venues.js";
+import { OnItsWay } from "./personal.js";
+import { areAnswered, venueOf, zoneOf } from "./venues.js";
 import { many, money, visitorsTime } from "./words.js";
 
 const begins = (booking) => Math.min(...booking.items.map((item) => Date.parse(item.starts_at)));
 const ends = (booking) => Math.max(...booking.items.map((item) => Date.parse(item.ends_at)));
 
+// Only the first look waits for all that stands in it: what comes later must not take the page away.
+let isFirst = true;
+
 function Mine() {
-  if (!person.value) return html`<h1>My bookings</h1><p>Log in to see what you have booked.</p><p><a class="button main" href="/login?next=/bookings">Log in</a></p>`;
+  if (!person.value) {
+    isFirst = true;
+    return html`<h1>My bookings</h1><p>Log in to see what you have booked.</p><p><a class="button main" href="/login?next=/bookings">Log in</a></p>`;
+  }
+  isFirst &&= !areKnown.value || !areAnswered(bookings.value.flatMap((booking) => booking.items.map((item) => item.venue_id)));
+  if (isFirst) return html`<h1>My bookings</h1><${OnItsWay} />`;
   const live = (booking) => ["held", "pending", "confirmed"].includes(stateOf(booking)) && ends(booking) > now.value;
   const coming = bookings.value.filter(live).sort((a, b) => begins(a) - begins(b));
   const past = bookings.value.filter((booking) => !live(booking)).sort((a, b) => Date.parse(b.updated_at) - Date.parse(a.updated_at));
