@@ -24,6 +24,9 @@ from tests.servers import PATIENCE
 
 # What a page may be told by the network without anything being wrong: who is not logged in, and what was refused.
 _EXPECTED = re.compile("the server responded with a status of (401|403|404|409|410|415|422|429)")
+_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
+# What a page that was left still took along of an answer need not be whole.
+_LOGGED_IN = re.compile(r'{"access_token": ?"([^"]+)"')
 _IMPERSONAL = re.compile("/static/|/lib/|/dev/mail|/favicon")
 
 
@@ -52,13 +55,22 @@ class Window:
 
     def _socket(self, socket: WebSocket) -> None:
         socket.on("framereceived", lambda frame: self.traffic.append(str(frame)))
-        socket.on("framesent", lambda frame: self.said.append(str(frame)))
+        socket.on("framesent", lambda frame: self._said(str(frame)))
+
+    def _said(self, frame: str) -> None:
+        self.said.append(frame)
+        if token := _TOKEN.search(frame):
+            self._bore(token[0])
+
+    def _bore(self, token: str) -> None:
+        """See who is logged in here by the token that says so."""
+        self.people.add(int(jwt.decode(token, options={"verify_signature": False})["sub"]))
 
     def _asked(self, request: Request) -> None:
         if request.url.startswith(self.base):
             self.said.append(f"{unquote_plus(request.url)} {request.post_data or ''}")
             if token := request.headers.get("authorization", "").removeprefix("Bearer "):
-                self.people.add(int(jwt.decode(token, options={"verify_signature": False})["sub"]))
+                self._bore(token)
 
     def _answered(self, request: Request) -> None:
         # Elsewhere, as at a provider of identities, others are to blame; files on the disk know nobody; and the outbox
@@ -79,11 +91,11 @@ class Window:
             self._meet(text)
 
     def _meet(self, text: str) -> None:
-        """See who is logged in here by an answer that says so."""
+        """See who is logged in here, or is invited, by an answer that says so."""
+        if found := _LOGGED_IN.match(text):
+            self._bore(found[1])
         with contextlib.suppress(ValueError):
             said = orjson.loads(text)
-            if isinstance(said, dict) and "access_token" in said:
-                self.people.add(said["user"]["id"])
             if isinstance(said, dict) and {"email", "venue_name", "invited_by"} <= said.keys():
                 self.said.append(said["email"])
 
