@@ -1,5 +1,6 @@
 /** My bookings: the next one first, with its ticket. */
 
+import { useRef } from "preact/hooks";
 import { Actions, Dialogs, paidWords, stateOf } from "./acting.js";
 import { person } from "./account.js";
 import { useLit } from "./announce.js";
@@ -15,22 +16,21 @@ import { many, money, visitorsTime } from "./words.js";
 const begins = (booking) => Math.min(...booking.items.map((item) => Date.parse(item.starts_at)));
 const ends = (booking) => Math.max(...booking.items.map((item) => Date.parse(item.ends_at)));
 
-// Only the first look waits for all that stands in it: what comes later must not take the page away.
-let isFirst = true;
-
 function Mine() {
-  if (!person.value) {
-    isFirst = true;
-    return html`<h1>My bookings</h1><p>Log in to see what you have booked.</p><p><a class="button main" href="/login?next=/bookings">Log in</a></p>`;
-  }
-  isFirst &&= !areKnown.value || !areAnswered(bookings.value.flatMap((booking) => booking.items.map((item) => item.venue_id)));
-  if (isFirst) return html`<h1>My bookings</h1><${OnItsWay} />`;
+  if (!person.value) return html`<h1>My bookings</h1><p>Log in to see what you have booked.</p><p><a class="button main" href="/login?next=/bookings">Log in</a></p>`;
+  return html`<h1>My bookings</h1><${All} key=${person.value.id} />`;
+}
+
+function All() {
+  const isThere = useRef(false);
+  // Only the first look waits for all that stands in it: what comes later must not take the page away.
+  isThere.current ||= areKnown.value && areAnswered(bookings.value.flatMap((booking) => booking.items.map((item) => item.venue_id)));
+  if (!isThere.current) return html`<${OnItsWay} />`;
   const live = (booking) => ["held", "pending", "confirmed"].includes(stateOf(booking)) && ends(booking) > now.value;
   const coming = bookings.value.filter(live).sort((a, b) => begins(a) - begins(b));
   const past = bookings.value.filter((booking) => !live(booking)).sort((a, b) => Date.parse(b.updated_at) - Date.parse(a.updated_at));
   const marks = new Map(bookings.value.map((booking) => [booking.id, stateOf(booking) + booking.updated_at]));
-  return html`<h1>My bookings</h1>
-    <${Section} title="Coming up" rows=${coming} marks=${marks} />
+  return html`<${Section} title="Coming up" rows=${coming} marks=${marks} />
     ${!coming.length && html`<p class="quiet">Nothing is booked. <a href="/">Find a room, a hall or a session.</a></p>`}
     ${past.length > 0 && html`<${Section} title="Before" rows=${past} marks=${marks} />`}
     <${CalendarFeed} />
