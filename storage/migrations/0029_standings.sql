@@ -14,8 +14,11 @@ BEGIN
                    AS has_second_factor,
                ARRAY(SELECT ur.role_id FROM user_roles AS ur WHERE ur.user_id = u.id ORDER BY 1) AS role_ids
         FROM unnest(user_ids, login_ids) WITH ORDINALITY AS a (user_id, login_id, place)
-        JOIN users AS u ON u.id = a.user_id
-        JOIN logins AS l ON l.id = a.login_id AND l.user_id = u.id
+        -- met laterally, which can only mean an index: a plan made when there were few people is kept for long
+        CROSS JOIN LATERAL (SELECT k.id, k.status, k.token_version FROM users AS k
+                            WHERE k.id = a.user_id OFFSET 0) AS u
+        CROSS JOIN LATERAL (SELECT k.revoked_at, k.expires_at FROM logins AS k
+                            WHERE k.id = a.login_id AND k.user_id = a.user_id OFFSET 0) AS l
     )
     SELECT p.place, p.status, p.token_version, p.login_is_live, p.has_second_factor, p.role_ids,
            NULL::text, NULL::smallint, NULL::text[]

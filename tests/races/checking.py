@@ -1,11 +1,14 @@
-"""Whether a hub's database is sound, and how often PostgreSQL had to break a deadlock in it."""
+"""Whether a hub's database is sound, how often PostgreSQL broke a deadlock in it, and how much it had to read."""
 
 from __future__ import annotations
 
+from collections import Counter
+
 from storage.pool import Pool
+from storage.query import Db
 from storage.soundness import CHECKS, faults, faults_seen
 
-__all__ = ["CHECKS", "deadlocks", "faults", "faults_seen"]
+__all__ = ["CHECKS", "deadlocks", "faults", "faults_seen", "fetched"]
 
 
 async def deadlocks(pool: Pool) -> int:
@@ -21,3 +24,11 @@ async def deadlocks(pool: Pool) -> int:
     finally:
         for db in connections:
             await pool.release(db)
+
+
+async def fetched(db: Db, *tables: str) -> Counter[str]:
+    """Count the rows that this connection has fetched of each table by an index since it last reported."""
+    rows = await db.fetch(
+        "SELECT relname, idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = ANY ($1)", list(tables)
+    )
+    return Counter({row["relname"]: row["idx_tup_fetch"] for row in rows})
