@@ -10,15 +10,17 @@ from typing import Any
 
 from hub.core import Actor
 from hub.errors import HubError
-from hub.models.bookings import Booking
+from hub.models.bookings import Booking, MakeBooking
 from hub.models.room_types import RoomType
 from hub.models.rooms import Room
 from hub.models.sessions import Session
 from hub.models.venues import Venue
+from hub.services import baskets
 from hub.settings import Settings
 from storage import bookings as store
 from storage.claims import extend
 from storage.event_log import Told
+from storage.placing import AskBooking
 from storage.pool import open_pool
 from tests import builders
 from tests.doors import ListeningHub
@@ -103,6 +105,24 @@ class World:
     def day(days: int = 20) -> date:
         """Answer a day to come."""
         return builders.day_after(days)
+
+    async def ask(self, *items: Item, user_id: int | None = None) -> AskBooking:
+        """Make an ask for a hold as the services do, of the customer or of this person."""
+        basket = await baskets.made(self.hub, MakeBooking.model_validate({"items": items}).items)
+        whose = user_id or self.customer.user_id
+        assert whose is not None
+        return AskBooking(
+            user_id=whose,
+            booked_by=whose,
+            status="held",
+            currency=basket.currency,
+            price=basket.price,
+            items=basket.items,
+            expires_in=600,
+            ends_in=1800,
+            person_limit=5,
+            venue_limit=3,
+        )
 
     async def hold(self, *items: Item, by: Actor | None = None, **more: Any) -> Booking:
         """Hold a basket."""

@@ -14,17 +14,15 @@ from hub.models.bookings import (
     Booking,
     CancelBooking,
     ListBookings,
-    MakeBooking,
     NameBooking,
     ReleaseItem,
     RescheduleBooking,
 )
 from hub.models.room_types import ChangeRoomType
 from hub.models.venues import ChangeVenue
-from hub.services import baskets, bookings, holds, room_types, venues
+from hub.services import bookings, holds, room_types, venues
 from hub.services.holds import HoldCapReached
 from storage import expiry, placing
-from storage.placing import AskBooking
 from tests.doors import ListeningHub
 from tests.races.checking import faults
 from tests.world import World, another, refusal
@@ -322,36 +320,17 @@ async def test_ten_holds_of_one_person_in_the_same_moment_are_no_more_than_allow
     assert await faults(hub.pool) == {}
 
 
-async def asked(world: World, hour: int, user_id: int | None) -> AskBooking:
-    """Make an ask as the services do, for an hour of the hall."""
-    wanted = MakeBooking.model_validate({"items": [world.slot(hour)]})
-    basket = await baskets.made(world.hub, wanted.items, by_staff=False)
-    assert user_id is not None
-    return AskBooking(
-        user_id=user_id,
-        booked_by=user_id,
-        status="held",
-        currency=basket.currency,
-        price=basket.price,
-        items=basket.items,
-        expires_in=600,
-        ends_in=1800,
-        person_limit=5,
-        venue_limit=3,
-    )
-
-
 async def test_what_is_refused_in_the_same_batch_counts_for_nothing(hub: ListeningHub) -> None:
     world = await World.build(hub)
     customer, rival = world.customer.user_id, world.rival.user_id
-    rivals = [await asked(world, hour, rival) for hour in (8, 9, 10)]
-    wanted = [await asked(world, hour, customer) for hour in (8, 9, 10, 11, 12)]
+    rivals = [await world.ask(world.slot(hour), user_id=rival) for hour in (8, 9, 10)]
+    wanted = [await world.ask(world.slot(hour), user_id=customer) for hour in (8, 9, 10, 11, 12)]
     async with hub.reading() as db:
         outcomes, told = await placing.place(db, [*rivals, *wanted])
         hub.publish(told)
         assert [one.kind for one in outcomes] == ["placed"] * 3 + ["refused"] * 3 + ["again"] * 2
         # asked for again, with as many as may be held
-        wanted = [await asked(world, hour, customer) for hour in (11, 12, 13, 14)]
+        wanted = [await world.ask(world.slot(hour), user_id=customer) for hour in (11, 12, 13, 14)]
         outcomes, told = await placing.place(db, wanted)
         hub.publish(told)
     assert [one.kind for one in outcomes] == ["placed"] * 3 + ["too_many_holds"]

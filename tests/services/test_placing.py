@@ -28,7 +28,7 @@ from storage.pool import as_owner
 from tests import builders
 from tests.doors import ListeningHub
 from tests.races import guards
-from tests.races.checking import faults
+from tests.races.checking import faults, fetched
 from tests.world import Item, World, refusal
 
 
@@ -454,29 +454,8 @@ async def test_a_hold_is_judged_by_index_though_the_plans_are_those_of_a_new_hub
     if unguarded is not None:
         function, changes = READ_WHOLE[unguarded]
         await guards.rewrite(hub.pool, function, *changes)
-    basket = await baskets.made(hub, MakeBooking.model_validate({"items": [world.place()]}).items)
-    customer = world.customer.user_id
-    assert customer is not None
-    ask = AskBooking(
-        user_id=customer,
-        booked_by=customer,
-        status="held",
-        currency=basket.currency,
-        price=basket.price,
-        items=basket.items,
-        expires_in=600,
-        ends_in=1800,
-        person_limit=5,
-        venue_limit=3,
-    )
+    ask = await world.ask(world.place())
     async with as_owner(hub.pool) as db:
-
-        async def fetched() -> dict[str, int]:
-            rows = await db.fetch(
-                "SELECT relname, idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = ANY ($1)", list(READ_WHOLE)
-            )
-            return {row["relname"]: row["idx_tup_fetch"] for row in rows}
-
         await db.execute("ANALYZE bookings, venues")
         outcomes, _ = await place(db, [ask])
         await db.execute(
@@ -490,8 +469,8 @@ async def test_a_hold_is_judged_by_index_though_the_plans_are_those_of_a_new_hub
             """
         )
         async with db.transaction():
-            before = await fetched()
+            before = await fetched(db, *READ_WHOLE)
             outcomes += (await place(db, [ask]))[0]
-            read = {name: count - before[name] for name, count in (await fetched()).items()}
+            read = await fetched(db, *READ_WHOLE) - before
     assert [one.kind for one in outcomes] == ["placed", "placed"]
     assert {name for name, count in read.items() if count > 20} == {unguarded} - {None}
